@@ -101,6 +101,14 @@ func (t Trial) Member() (Member, bool) {
 	return m, err == nil
 }
 
+// Known is what is recorded of a recipe, from this process of a run or an earlier
+// one. The zero value says that nothing is.
+type Known struct {
+	Fingerprint string
+	Outcomes    []Outcome // every item answered, all splits
+	Failure     *Reason   // set when the recipe failed
+}
+
 // Record is what the population hash covers of one trial.
 type Record struct {
 	Index      int

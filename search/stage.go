@@ -34,14 +34,6 @@ type Judge interface {
 	Compare(a, b []mergesearch.Outcome) (mergesearch.Comparison, error)
 }
 
-// Known is what a recorder knows of a recipe from this run, or from an earlier
-// process of it.
-type Known struct {
-	Fingerprint string
-	Outcomes    []mergesearch.Outcome // every item answered, all splits
-	Failure     *mergesearch.Reason   // set when the recipe failed
-}
-
 // Recorder keeps what happened. The store is one. Each method returns only when
 // what it was given would survive a power cut. Methods are called by several
 // goroutines at once.
@@ -54,7 +46,7 @@ type Recorder interface {
 	// otherwise the replay has gone astray and Begin returns an error.
 	Begin(ctx context.Context, t mergesearch.Trial, genome string) error
 	// Known returns what is recorded of a recipe; the zero value when nothing is.
-	Known(ctx context.Context, id mergesearch.RecipeID) (Known, error)
+	Known(ctx context.Context, id mergesearch.RecipeID) (mergesearch.Known, error)
 	// Answered adds outcomes to a trial's recipe in one transaction.
 	Answered(ctx context.Context, t mergesearch.Trial, split mergesearch.Split, outcomes []mergesearch.Outcome) error
 	// Finish records the trial's state, reason, rung and score on search items.
