@@ -54,7 +54,7 @@ func InFile(err error, file string) error {
 
 // Nearest returns the known word closest to word by edit distance, or "" when
 // none is close enough to be what was meant (more than a third of the letters
-// differ).
+// differ; two neighbours swapped count as one).
 func Nearest(word string, known []string) string {
 	best, limit := "", max(1, (len(word)+2)/3)
 	for _, k := range known {
@@ -77,22 +77,22 @@ func UnknownWord(kind, word string, known []string) *InputError {
 	return e
 }
 
+// editDistance counts insertions, deletions, substitutions and swaps of
+// neighbouring bytes (optimal string alignment).
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next[0] = i + 1
 		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
+			next[j+1] = min(row[j]+count(a[i] != b[j]), next[j]+1, row[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, diagonal+1)
 		}
+		before, row, next = row, next, before
 	}
 	return row[len(b)]
 }

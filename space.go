@@ -282,19 +282,20 @@ func (s *Space) Canonical(g Genome) string {
 	return b.String()
 }
 
-// Decode turns a normalized genome into its recipe. Parameters without a gene
-// are left to the method's defaults.
+// Decode turns a normalized genome into its recipe. Parameters without a gene,
+// and optional ones that hold their default everywhere, are left out: the method
+// supplies them.
 func (s *Space) Decode(g Genome) Recipe {
 	m := s.Method(g)
 	r := s.skeleton(m, s.pairOf(g))
 	for _, p := range m.Parameters {
 		if p.PerModel {
 			for i := range r.Models {
-				if set := s.setting(g, p.Name, r.Models[i].Model); set != nil {
+				if set := s.setting(g, p, r.Models[i].Model); set != nil {
 					r.Models[i].set(p.Name, set)
 				}
 			}
-		} else if set := s.setting(g, p.Name, ""); set != nil {
+		} else if set := s.setting(g, p, ""); set != nil {
 			r.setParameter(p.Name, set)
 		}
 	}
@@ -432,13 +433,13 @@ func (s *Space) pairOf(g Genome) string {
 }
 
 // setting collects the genes of a parameter for one expert into its setting, or
-// nil when the space has none. Groups of one value become a plain number.
-func (s *Space) setting(g Genome, parameter, expert string) Setting {
+// nil when it need not be written. Groups of one value become a plain number.
+func (s *Space) setting(g Genome, p Parameter, expert string) Setting {
 	values := make([]float64, 0, len(s.Groups))
 	for _, group := range s.Groups {
 		for _, name := range []string{
-			parameter + "." + expert + "." + group.Name, parameter + "." + expert,
-			parameter + "." + group.Name, parameter,
+			p.Name + "." + expert + "." + group.Name, p.Name + "." + expert,
+			p.Name + "." + group.Name, p.Name,
 		} {
 			if i, ok := s.index[name]; ok && s.Active(g, i) {
 				values = append(values, g[i])
@@ -450,6 +451,9 @@ func (s *Space) setting(g Genome, parameter, expert string) Setting {
 		return nil
 	}
 	if slices.Min(values) == slices.Max(values) {
+		if !p.Required && values[0] == p.Default {
+			return nil
+		}
 		return Number(values[0])
 	}
 	var set Setting

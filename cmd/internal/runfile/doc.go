@@ -1,0 +1,17 @@
+// Package runfile reads run files: the YAML in which a user says what to
+// search. A file goes in, a RunFile with every default filled in comes out; or
+// a *mergesearch.InputError that names file, line, column and key.
+//
+// Types to know: RunFile is the whole file; Gene, Group, Task, Race, Budget and
+// Endpoint are its sections. RunFile.Ranges and RunFile.LayerGroups turn the
+// sections into the root's vocabulary.
+//
+// Invariants. Reading is strict: unknown keys, duplicate keys, values of the
+// wrong type and ranges upside down are refused before anything else starts.
+// Defaults live in this package and nowhere else. Relative paths are relative to
+// the run file. Two files that differ only in comments, order of keys or
+// spelling of numbers give equal RunFiles.
+//
+// Not here: opening models and tasks, and building the space (cmd/mergesearch);
+// merge recipes (merge) and task files (eval), which have readers of their own.
+package runfile

@@ -1,0 +1,251 @@
+package runfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+
+	"mergesearch"
+)
+
+// RunFile is a run file with every default filled in. Field tags are the keys
+// of the file; JSON names are what the store freezes.
+type RunFile struct {
+	Name    string          `yaml:"name" json:"name"`       // letters, digits, '-', '_' and '.'; names the run's directory
+	Seed    uint64          `yaml:"seed" json:"seed"`       // of the search and of random masks
+	Base    string          `yaml:"base" json:"base"`       // directory of the base model
+	Experts []string        `yaml:"experts" json:"experts"` // directories of the fine-tuned models
+	DType   string          `yaml:"dtype" json:"dtype"`     // of the merged tensors: bfloat16, float16 or float32; default: the base model's
+	Methods []string        `yaml:"methods" json:"methods"`
+	Genes   map[string]Gene `yaml:"genes" json:"genes"`
+	Groups  []Group         `yaml:"groups" json:"groups"`
+	Tasks   []Task          `yaml:"tasks" json:"tasks"`
+
+	Algorithm Algorithm `yaml:"algorithm" json:"algorithm"`
+	Race      Race      `yaml:"race" json:"race"`
+	Budget    Budget    `yaml:"budget" json:"budget"`
+	Shortlist int       `yaml:"shortlist" json:"shortlist"` // candidates that answer validation items; default 8
+	Endpoint  Endpoint  `yaml:"endpoint" json:"-"`          // where, not what: no part of the frozen configuration
+
+	// File is the path that the run file was read from.
+	File string `yaml:"-" json:"-"`
+}
+
+// Gene asks for a parameter to be searched.
+type Gene struct {
+	Min     *float64 `yaml:"min" json:"min"`
+	Max     *float64 `yaml:"max" json:"max"`
+	Step    float64  `yaml:"step" json:"step,omitempty"`       // grid; default: the method's own
+	Per     []string `yaml:"per" json:"per,omitempty"`         // "expert", "group", both or neither
+	Methods []string `yaml:"methods" json:"methods,omitempty"` // default: all that take the parameter
+}
+
+// Group is a set of tensors that share coefficients.
+type Group struct {
+	Name string `yaml:"name" json:"name"`
+
+	// Match lists substrings of tensor names. "{layer}" stands for the number of
+	// each layer in turn. A group without match takes what is left.
+	Match []string `yaml:"match" json:"match,omitempty"`
+
+	// Blocks cuts the layers into that many contiguous blocks, each a group of its
+	// own; the name must then contain "{block}". Default: one block of all layers.
+	Blocks int `yaml:"blocks" json:"blocks,omitempty"`
+}
+
+// Task is a task file with its weight in the fitness.
+type Task struct {
+	File   string  `yaml:"file" json:"file"`
+	Weight float64 `yaml:"weight" json:"weight"` // default 1
+}
+
+// Algorithm names the search algorithm and its settings; zero values take the
+// algorithm's own defaults.
+type Algorithm struct {
+	Name       string `yaml:"name" json:"name"` // ga (default), random, greedy-soup
+	Population int    `yaml:"population" json:"population,omitempty"`
+	Islands    int    `yaml:"islands" json:"islands,omitempty"`
+}
+
+// Race says how many items candidates answer before the weaker ones leave.
+type Race struct {
+	Rungs []int   `yaml:"rungs" json:"rungs,omitempty"` // items per task at each rung, growing; default: all at once
+	Keep  float64 `yaml:"keep" json:"keep,omitempty"`   // share of a cohort that goes on after each rung; default 0.5
+}
+
+// Budget ends the search. Zero means no limit of that kind; one must be given.
+type Budget struct {
+	Candidates int     `yaml:"candidates" json:"candidates,omitempty"`
+	Answers    int     `yaml:"answers" json:"answers,omitempty"` // item answers of the search
+	Hours      float64 `yaml:"hours" json:"hours,omitempty"`
+}
+
+// Endpoint is the inference server that answers.
+type Endpoint struct {
+	Kind string `yaml:"kind" json:"kind"` // embedded (default) or mergesearch (a "mergesearch serve" elsewhere)
+	URL  string `yaml:"url" json:"url,omitempty"`
+}
+
+// maxFileBytes is far above any run file and far below any accident.
+const maxFileBytes = 1 << 20
+
+// Read reads and checks a run file.
+func Read(file string) (*RunFile, error) {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &mergesearch.InputError{File: file, Problem: "no such run file"}
+	} else if err != nil {
+		return nil, &mergesearch.InputError{File: file, Problem: err.Error()}
+	}
+	if info.IsDir() || info.Size() > maxFileBytes {
+		return nil, &mergesearch.InputError{File: file, Problem: "not a run file", Hint: "a run file is YAML of at most 1 MB; see configs/quickstart/run.yaml"}
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &mergesearch.InputError{File: file, Problem: err.Error()}
+	}
+	r, err := Parse(data)
+	if err != nil {
+		return nil, mergesearch.InFile(err, file)
+	}
+	r.File = file
+	return r, nil
+}
+
+// Parse checks the text of a run file and fills in the defaults. Paths stay as
+// they are written.
+func Parse(data []byte) (*RunFile, error) {
+	r := &RunFile{Shortlist: 8, Race: Race{Keep: 0.5}, Algorithm: Algorithm{Name: "ga"}, Endpoint: Endpoint{Kind: "embedded"}}
+	if err := decodeStrict(data, r); err != nil {
+		return nil, err
+	}
+	for i := range r.Tasks {
+		if r.Tasks[i].Weight == 0 {
+			r.Tasks[i].Weight = 1
+		}
+	}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *RunFile) check() error {
+	refuse := func(field, problem, hint string) error {
+		return &mergesearch.InputError{Field: field, Problem: problem, Hint: hint}
+	}
+	switch {
+	case r.Name == "":
+		return refuse("name", "missing", "give the run a name, such as name: quickstart")
+	case !plainName(r.Name):
+		return refuse("name", fmt.Sprintf("%q cannot name a directory", r.Name), "use letters, digits, '-', '_' and '.', at most 64 of them")
+	case r.Base == "":
+		return refuse("base", "missing", "name the directory of the base model")
+	case len(r.Experts) < 2:
+		return refuse("experts", "a merge needs at least two experts", "list the directories of the fine-tuned models")
+	case !slices.Contains([]string{"", "bfloat16", "float16", "float32"}, r.DType):
+		return refuse("dtype", fmt.Sprintf("%q cannot be written", r.DType), "use bfloat16, float16 or float32")
+	case len(r.Methods) == 0:
+		return refuse("methods", "no method listed", "for example methods: [linear, task_arithmetic, ties]")
+	case len(r.Tasks) == 0:
+		return refuse("tasks", "no task listed", "list task files under tasks:")
+	case r.Shortlist < 1:
+		return refuse("shortlist", "must be at least 1", "")
+	case r.Algorithm.Population < 0 || r.Algorithm.Islands < 0:
+		return refuse("algorithm", "population and islands cannot be negative", "")
+	case r.Race.Keep <= 0 || r.Race.Keep > 1:
+		return refuse("race.keep", fmt.Sprintf("%v is not a share", r.Race.Keep), "give the share of a cohort that goes on, above 0 and up to 1")
+	case r.Budget == Budget{}:
+		return refuse("budget", "missing", "for example budget: {candidates: 200}")
+	case r.Budget.Candidates < 0 || r.Budget.Answers < 0 || !(r.Budget.Hours >= 0):
+		return refuse("budget", "cannot be negative", "")
+	}
+	if known := []string{"ga", "random", "greedy-soup"}; !slices.Contains(known, r.Algorithm.Name) {
+		e := mergesearch.UnknownWord("algorithm", r.Algorithm.Name, known)
+		e.Field, e.Problem = "algorithm.name", fmt.Sprintf("unknown algorithm %q", r.Algorithm.Name)
+		return e
+	}
+	if known := []string{"embedded", "mergesearch"}; !slices.Contains(known, r.Endpoint.Kind) {
+		e := mergesearch.UnknownWord("kind of endpoint", r.Endpoint.Kind, known)
+		e.Field, e.Problem = "endpoint.kind", fmt.Sprintf("unknown kind %q", r.Endpoint.Kind)
+		return e
+	}
+	if (r.Endpoint.Kind == "mergesearch") != (r.Endpoint.URL != "") {
+		return refuse("endpoint.url", "kind mergesearch needs a url, and no other kind takes one", "for example url: http://127.0.0.1:8080")
+	}
+	for i, n := range r.Race.Rungs {
+		if n < 1 || i > 0 && n <= r.Race.Rungs[i-1] {
+			return refuse("race.rungs", fmt.Sprintf("%v: items per task must grow from rung to rung", r.Race.Rungs), "for example rungs: [30, 120]")
+		}
+	}
+	for i, t := range r.Tasks {
+		if t.File == "" {
+			return refuse(fmt.Sprintf("tasks[%d].file", i), "missing", "name a task file")
+		}
+		if !(t.Weight > 0) || t.Weight > 1e6 {
+			return refuse(fmt.Sprintf("tasks[%d].weight", i), fmt.Sprintf("%v is not a positive weight", t.Weight), "")
+		}
+	}
+	if _, err := r.Ranges(); err != nil {
+		return err
+	}
+	_, err := r.LayerGroups(1 << 10)
+	return err
+}
+
+func plainName(s string) bool {
+	for _, c := range s {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return s[0] != '.' && len(s) <= 64
+}
+
+// Ranges returns the genes in the root's terms, sorted by parameter.
+func (r *RunFile) Ranges() ([]mergesearch.GeneRange, error) {
+	names := make([]string, 0, len(r.Genes))
+	for name := range r.Genes {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	var out []mergesearch.GeneRange
+	for _, name := range names {
+		g, field := r.Genes[name], "genes."+name
+		if g.Min == nil || g.Max == nil {
+			return nil, &mergesearch.InputError{Field: field, Problem: "min and max are both needed", Hint: "for example {min: 0, max: 1.5}"}
+		}
+		if !(*g.Min <= *g.Max) {
+			return nil, &mergesearch.InputError{Field: field, Problem: fmt.Sprintf("range upside down: min %v, max %v", *g.Min, *g.Max), Hint: "min must not exceed max"}
+		}
+		if !(g.Step >= 0) {
+			return nil, &mergesearch.InputError{Field: field + ".step", Problem: "cannot be negative"}
+		}
+		out = append(out, mergesearch.GeneRange{
+			Parameter: name, Min: *g.Min, Max: *g.Max, Step: g.Step, Methods: g.Methods,
+			PerExpert: slices.Contains(g.Per, "expert"), PerGroup: slices.Contains(g.Per, "group"),
+		})
+		for _, p := range g.Per {
+			if p != "expert" && p != "group" {
+				e := mergesearch.UnknownWord("division", p, []string{"expert", "group"})
+				e.Field, e.Problem = field+".per", fmt.Sprintf("unknown division %q", p)
+				return nil, e
+			}
+		}
+	}
+	return out, nil
+}
+
+// Path returns p as seen from the working directory: relative paths of a run
+// file are relative to the file.
+func (r *RunFile) Path(p string) string {
+	if filepath.IsAbs(p) {
+		return filepath.Clean(p)
+	}
+	return filepath.Join(filepath.Dir(r.File), p)
+}

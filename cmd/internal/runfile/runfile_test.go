@@ -1,0 +1,124 @@
+package runfile
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"mergesearch"
+)
+
+const good = `
+name: demo
+seed: 3
+base: models/base
+experts: [models/a, models/b]
+methods: [linear, ties]
+genes:
+  weight: {min: 0, max: 1.5, per: [expert, group]}
+  density: {min: 0.1, max: 1, step: 0.01}
+groups:
+  - {name: "mlp {block}", match: ["layers.{layer}.mlp"], blocks: 2}
+  - {name: rest}
+tasks:
+  - {file: t.yaml}
+budget: {candidates: 10}
+`
+
+func TestDefaultsAreFilledIn(t *testing.T) {
+	r, err := Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Algorithm.Name != "ga" || r.Endpoint.Kind != "embedded" || r.Shortlist != 8 || r.Tasks[0].Weight != 1 || r.Race.Keep != 0.5 {
+		t.Errorf("defaults: %+v", r)
+	}
+	ranges, err := r.Ranges()
+	if err != nil || len(ranges) != 2 || ranges[0].Parameter != "density" || !ranges[1].PerGroup {
+		t.Errorf("ranges %+v, %v", ranges, err)
+	}
+}
+
+func TestBlocksCutTheLayers(t *testing.T) {
+	r, err := Parse([]byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := r.LayerGroups(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, g := range groups {
+		got = append(got, g.Name+": "+strings.Join(g.Filters, " "))
+	}
+	want := []string{"mlp 0: layers.0.mlp layers.1.mlp", "mlp 1: layers.2.mlp layers.3.mlp layers.4.mlp", "rest: "}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := r.LayerGroups(1); err == nil {
+		t.Error("two blocks of one layer are accepted")
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct{ old, new, want, hint string }{
+		"misspelt key":        {"genes:", "gens:", "7:1: gens: unknown key", `did you mean "genes"?`},
+		"misspelt inner key":  {"per: [expert, group]", "pre: [expert]", "pre: unknown key", `did you mean "per"?`},
+		"range upside down":   {"min: 0, max: 1.5", "min: 2, max: 1.5", "genes.weight: range upside down", "min must not exceed max"},
+		"range without end":   {"min: 0, max: 1.5", "min: 0", "genes.weight: min and max", ""},
+		"wrong division":      {"per: [expert, group]", "per: [exprt]", "genes.weight.per: unknown division", `did you mean "expert"?`},
+		"wrong type":          {"seed: 3", "seed: three", "3:7: ", ""},
+		"negative seed":       {"seed: 3", "seed: -3", "3:7: ", ""},
+		"duplicate key":       {"seed: 3", "seed: 3\nseed: 4", "4:1: ", ""},
+		"anchor":              {"seed: 3", "seed: &a 3", "anchors, aliases", ""},
+		"no budget":           {"budget: {candidates: 10}", "", "budget: missing", ""},
+		"name of a directory": {"name: demo", "name: ../demo", "name: ", ""},
+		"one expert":          {"[models/a, models/b]", "[models/a]", "experts: ", ""},
+		"unknown algorithm":   {"budget:", "algorithm: {name: gaa}\nbudget:", "algorithm.name: unknown", `did you mean "ga"?`},
+		"rungs that shrink":   {"budget:", "race: {rungs: [30, 20]}\nbudget:", "race.rungs: ", ""},
+		"keep above one":      {"budget:", "race: {keep: 1.5}\nbudget:", "race.keep: ", ""},
+		"unknown endpoint":    {"budget:", "endpoint: {kind: embeded}\nbudget:", "endpoint.kind: ", `did you mean "embedded"?`},
+		"endpoint sans url":   {"budget:", "endpoint: {kind: mergesearch}\nbudget:", "endpoint.url: ", ""},
+		"task sans file":      {"{file: t.yaml}", "{weight: 1}", "tasks[0].file: missing", ""},
+		"negative weight":     {"{file: t.yaml}", "{file: t.yaml, weight: -1}", "tasks[0].weight: ", ""},
+		"layer without a dot": {`"layers.{layer}.mlp"`, `"layers.{layer}"`, "followed by a dot", ""},
+		"blocks without name": {`"mlp {block}"`, `"mlp"`, "{block} in the name", ""},
+		"second document":     {"budget: {candidates: 10}", "budget: {candidates: 10}\n---\na: 1", "more than one document", ""},
+		"not YAML":            {"seed: 3", "seed: [3", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(good, c.old, c.new, 1)
+			if text == good {
+				t.Fatalf("the sample has no %q", c.old)
+			}
+			_, err := Parse([]byte(text))
+			var in *mergesearch.InputError
+			if !errors.As(err, &in) {
+				t.Fatalf("got %v, want an input error", err)
+			}
+			if !strings.Contains(err.Error(), c.want) || !strings.Contains(in.Hint, c.hint) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %q, hint %q; want %q, hint %q", err, in.Hint, c.want, c.hint)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte("name: x\ngenes: {weight: {min: .nan, max: 1}}\n"))
+	f.Add([]byte("- a\n- b: {c: [1, 2]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := Parse(data)
+		if err != nil {
+			var in *mergesearch.InputError
+			if !errors.As(err, &in) {
+				t.Fatalf("%v is not an input error", err)
+			}
+			return
+		}
+		if r.Name == "" || len(r.Experts) < 2 || len(r.Tasks) == 0 {
+			t.Fatalf("accepted without its essentials: %+v", r)
+		}
+	})
+}
