@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"mergesearch"
+)
+
+// Counts are the sums that status lines and reports print.
+type Counts struct {
+	Trials      int
+	Recipes     int // distinct ones
+	Evaluations int // recipes that answered at least one item
+	ItemAnswers int // answers recorded, all splits, missing ones included
+
+	ByState map[mergesearch.State]int
+	ByRung  map[int]int // trials with a score by the rung that they reached
+	BySplit map[mergesearch.Split]int
+
+	Missing, Truncated, Empty int
+}
+
+// Counts returns the sums of one moment.
+func (r *Reader) Counts(ctx context.Context) (Counts, error) {
+	c := Counts{ByState: map[mergesearch.State]int{}, ByRung: map[int]int{}, BySplit: map[mergesearch.Split]int{}}
+	err := r.view(ctx, "count", func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM trial), count(*),
+			count(*) FILTER (WHERE EXISTS (SELECT 1 FROM answer WHERE recipe = recipe.key)) FROM recipe`).
+			Scan(&c.Trials, &c.Recipes, &c.Evaluations)
+		if err != nil {
+			return err
+		}
+		err = each(ctx, tx, func(rows *sql.Rows) error {
+			var s mergesearch.State
+			var n int
+			err := rows.Scan(&s, &n)
+			c.ByState[s] = n
+			return err
+		}, `SELECT state, count(*) FROM trial GROUP BY state`)
+		if err != nil {
+			return err
+		}
+		err = each(ctx, tx, func(rows *sql.Rows) error {
+			var rung, n int
+			err := rows.Scan(&rung, &n)
+			c.ByRung[rung] = n
+			return err
+		}, `SELECT rung, count(*) FROM trial WHERE fitness IS NOT NULL GROUP BY rung`)
+		if err != nil {
+			return err
+		}
+		return each(ctx, tx, func(rows *sql.Rows) error {
+			var s mergesearch.Split
+			var n, missing, truncated, empty int
+			err := rows.Scan(&s, &n, &missing, &truncated, &empty)
+			c.BySplit[s] = n
+			c.ItemAnswers += n
+			c.Missing += missing
+			c.Truncated += truncated
+			c.Empty += empty
+			return err
+		}, `SELECT split, count(*), sum(missing), sum(truncated), sum(empty) FROM answer JOIN item ON item.key = answer.item GROUP BY split`)
+	})
+	return c, err
+}
