@@ -1,0 +1,81 @@
+// The calls between Go and C: argument structures, and one table of functions
+// for each vector level.
+#ifndef MSMERGE_KERNEL_H
+#define MSMERGE_KERNEL_H
+
+#include <stdint.h>
+
+enum { MSMERGE_BLOCK = 256 };          // elements that are worked on at a time, in first-level cache
+enum { MSMERGE_REDUCE_BLOCK = 4096 };  // elements of one partial sum
+enum { MSMERGE_LANES = 16 };           // running sums of one partial sum
+enum { MSMERGE_MAX_INPUTS = 64 };      // models of one merge
+enum { MSMERGE_DIGIT_BINS = 2048 };    // bins of one histogram
+
+enum { MSMERGE_BF16 = 0, MSMERGE_F16 = 1, MSMERGE_F32 = 2, MSMERGE_F64 = 3 };
+enum { MSMERGE_KEEP_ALL = 0, MSMERGE_KEEP_MAGNITUDE = 1, MSMERGE_KEEP_RANDOM = 2 };
+
+// An array of n elements, read or written.
+typedef struct {
+  const void *data;
+  int64_t dtype;
+} msmerge_view;
+
+// A random mask: Philox key and upper counter words, and the bound below which
+// a draw keeps its element.
+typedef struct {
+  uint32_t key[2], stream[2];
+  uint32_t keep_below;
+} msmerge_mask;
+
+// One model of a merge with its coefficients.
+typedef struct {
+  msmerge_view x;
+  float weight;
+  int32_t keep;       // MSMERGE_KEEP_*
+  int32_t threshold;  // KEEP_MAGNITUDE: bits of the smallest magnitude that is kept
+  int64_t cut;        // of elements at the threshold, those numbered below cut are kept
+  msmerge_mask mask;  // KEEP_RANDOM
+  float scale;        // KEEP_RANDOM: kept elements are multiplied by it
+} msmerge_input;
+
+// One tile of a merge: n elements, of which the first has number first in its
+// tensor. first is a multiple of MSMERGE_REDUCE_BLOCK.
+typedef struct {
+  void *out;
+  int64_t out_dtype;
+  msmerge_view base;
+  int64_t first, n;
+  int64_t inputs;
+  int32_t elect;      // elect a sign for each element and drop what disagrees
+  int32_t normalize;  // divide: by divisor, or with elect by the weights that agree
+  float divisor, lambda;
+  int64_t nan, inf;   // result: such values written
+} msmerge_tile;
+
+// Magnitudes of the task vector x - base.
+typedef struct {
+  msmerge_view base, x;
+  int64_t first, n;
+  int32_t prefix_shift, prefix;  // count only magnitudes with (m >> prefix_shift) == prefix
+  int32_t shift;                 // bin (m >> shift) % MSMERGE_DIGIT_BINS
+  int32_t threshold;             // of the calls that look for one value
+  msmerge_mask mask;
+} msmerge_scan;
+
+typedef struct {
+  void (*weighted_sum)(msmerge_tile *, const msmerge_input *);
+  void (*combine)(msmerge_tile *, const msmerge_input *);
+  void (*histogram)(const msmerge_scan *, uint32_t *bins);
+  int64_t (*count_equal)(const msmerge_scan *);
+  int64_t (*find_equal)(const msmerge_scan *, int64_t nth);
+  void (*sum_magnitudes)(const msmerge_scan *, double *sums);
+  void (*sum_kept)(const msmerge_scan *, double *sums);
+  void (*dots)(const msmerge_scan *, double *sums);
+  void (*philox)(const uint32_t *counter, const uint32_t *key, uint32_t *out);
+} msmerge_functions;
+
+extern const msmerge_functions msmerge_portable;
+extern const msmerge_functions msmerge_avx2;
+extern const msmerge_functions msmerge_avx512;
+
+#endif

@@ -1,0 +1,27 @@
+// Everything for one vector level. A level's file sets the compiler's target,
+// defines LEVEL as the name of its table and includes this once.
+#include "combine.h"
+#include "kernel.h"
+#include "reduce.h"
+#include "select.h"
+#include "weighted_sum.h"
+
+static void philox_once(const uint32_t *counter, const uint32_t *key, uint32_t *out) {
+  uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]};
+  philox(c, key[0], key[1]);
+  for (int i = 0; i < 4; i++) {
+    out[i] = c[i];
+  }
+}
+
+const msmerge_functions LEVEL = {
+    .weighted_sum = weighted_sum,
+    .combine = combine,
+    .histogram = histogram,
+    .count_equal = count_equal,
+    .find_equal = find_equal,
+    .sum_magnitudes = sum_magnitudes,
+    .sum_kept = sum_kept,
+    .dots = dots,
+    .philox = philox_once,
+};

@@ -1,0 +1,79 @@
+// sum_magnitudes, sum_kept, dots: partial sums in float64 over blocks of 4,096
+// elements. Element e of a block is added to lane e mod 16, and the lanes are
+// joined by halves. The caller joins the partial sums by a fixed tree, so that
+// the result does not depend on tiles, threads or device.
+#ifndef MSMERGE_REDUCE_H
+#define MSMERGE_REDUCE_H
+
+#include "combine.h"
+
+#ifndef MSMERGE_DEVICE
+FN void add_to_lanes(double *restrict lane, const float *restrict a, const float *restrict b) {
+  for (int e = 0; e < MSMERGE_BLOCK; e += MSMERGE_LANES) {
+    for (int j = 0; j < MSMERGE_LANES; j++) {
+      lane[j] += (double)a[e + j] * (double)b[e + j];
+    }
+  }
+}
+
+FN void add_magnitudes(double *restrict lane, const float *restrict a) {
+  for (int e = 0; e < MSMERGE_BLOCK; e += MSMERGE_LANES) {
+    for (int j = 0; j < MSMERGE_LANES; j++) {
+      lane[j] += (double)float_of((uint32_t)magnitude(a[e + j]));
+    }
+  }
+}
+
+FN double join_lanes(double *lane) {
+  for (int half = MSMERGE_LANES / 2; half > 0; half /= 2) {
+    for (int j = 0; j < half; j++) {
+      lane[j] += lane[j + half];
+    }
+  }
+  return lane[0];
+}
+
+FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked) {
+  float base[MSMERGE_BLOCK], d[MSMERGE_BLOCK];
+  for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
+    double lane[MSMERGE_LANES] = {0};
+    for (int64_t at = from; at < s->n && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
+      int64_t len = block_length(s->n, at);
+      load_block(base, s->base, at, len);
+      load_task_vector(d, s->x, base, at, len);
+      if (masked) {
+        keep_random_block(d, &s->mask, 1.0f, s->first + at);
+      }
+      add_magnitudes(lane, d);
+    }
+    *sums++ = join_lanes(lane);
+  }
+}
+
+// sum_magnitudes writes the sum of |x - base| of each block.
+static void sum_magnitudes(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 0); }
+
+// sum_kept writes the sum of |x - base| over the elements that the mask keeps.
+static void sum_kept(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 1); }
+
+// dots writes base.base, x.x and base.x of each block.
+static void dots(const msmerge_scan *s, double *sums) {
+  float a[MSMERGE_BLOCK], b[MSMERGE_BLOCK];
+  for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
+    double aa[MSMERGE_LANES] = {0}, bb[MSMERGE_LANES] = {0}, ab[MSMERGE_LANES] = {0};
+    for (int64_t at = from; at < s->n && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
+      int64_t len = block_length(s->n, at);
+      load_block(a, s->base, at, len);
+      load_block(b, s->x, at, len);
+      add_to_lanes(aa, a, a);
+      add_to_lanes(bb, b, b);
+      add_to_lanes(ab, a, b);
+    }
+    *sums++ = join_lanes(aa);
+    *sums++ = join_lanes(bb);
+    *sums++ = join_lanes(ab);
+  }
+}
+#endif
+
+#endif

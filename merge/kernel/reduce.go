@@ -1,0 +1,63 @@
+package kernel
+
+// Sums over whole tensors are made in two steps that both have a fixed order:
+// partial sums over blocks of TileMultiple elements, and JoinSums.
+
+// JoinSums adds partial sums by a fixed tree: neighbours in pairs, again and
+// again, an odd last one waiting. It overwrites its argument.
+func JoinSums(sums []float64) float64 {
+	if len(sums) == 0 {
+		return 0
+	}
+	for n := len(sums); n > 1; n = (n + 1) / 2 {
+		for i := range n / 2 {
+			sums[i] = sums[2*i] + sums[2*i+1]
+		}
+		if n%2 == 1 {
+			sums[n/2] = sums[n-1]
+		}
+	}
+	return sums[0]
+}
+
+// SumMagnitudes returns the sum of |x - base| over the whole tensor.
+func (k Kernel) SumMagnitudes(base, x View, tileSize int, run Runner) float64 {
+	return k.sum(base, x, nil, tileSize, run)
+}
+
+// SumKept returns the sum of |x - base| over the elements that the mask keeps.
+func (k Kernel) SumKept(base, x View, m Mask, tileSize int, run Runner) float64 {
+	return k.sum(base, x, &m, tileSize, run)
+}
+
+func (k Kernel) sum(base, x View, m *Mask, tileSize int, run Runner) float64 {
+	n := x.Len()
+	sums := make([]float64, (n+TileMultiple-1)/TileMultiple)
+	run(tilesOf(n, tileSize), func(i int) {
+		lo, hi := bounds(i, tileSize, n)
+		k.blockSums(base.Slice(lo, hi), x.Slice(lo, hi), m, lo, sums[lo/TileMultiple:])
+	})
+	return JoinSums(sums)
+}
+
+// Dots holds the scalar products of two tensors as flat vectors.
+type Dots struct{ AA, BB, AB float64 }
+
+// Dots returns the scalar products of a and b.
+func (k Kernel) Dots(a, b View, tileSize int, run Runner) Dots {
+	n := a.Len()
+	blocks := (n + TileMultiple - 1) / TileMultiple
+	sums := make([]float64, 3*blocks)
+	run(tilesOf(n, tileSize), func(i int) {
+		lo, hi := bounds(i, tileSize, n)
+		k.blockDots(a.Slice(lo, hi), b.Slice(lo, hi), sums[3*(lo/TileMultiple):])
+	})
+	var of [3][]float64
+	for j := range of {
+		of[j] = make([]float64, blocks)
+		for i := range blocks {
+			of[j][i] = sums[3*i+j]
+		}
+	}
+	return Dots{AA: JoinSums(of[0]), BB: JoinSums(of[1]), AB: JoinSums(of[2])}
+}
