@@ -1,0 +1,42 @@
+// Package eval is the stage that answers "how good?": it asks a candidate the
+// items of benchmark tasks through an OpenAI-compatible endpoint and returns what
+// was answered.
+//
+// In go task files of lm-evaluation-harness with local data (ReadTask), an
+// Endpoint and a mergesearch.Candidate; out come mergesearch.Outcomes, one per
+// item, and from pairs of them a mergesearch.Comparison. The path of one item:
+//
+//	document -> question -> prompt -> token ids -> request -> response -> outcome
+//	data.go     task.go     task.go   encode.go    request.go decode.go   score.go
+//
+// Types to know:
+//
+//   - Task: a task file with its questions, wholly checked before any model is read.
+//   - Endpoint, Session, Profile: what serves candidates, and what it can do.
+//   - Evaluator: asks; it is the Scorer of the search.
+//   - Judge: compares two models in pairs; it is the Judge of the search.
+//   - EndpointError: a fault of the endpoint that outlasted the retries.
+//
+// Invariants:
+//
+//   - One item asked is one request on the wire, plus the retries that are counted.
+//   - A fault never becomes a score. Missing, null or surplus log-probabilities,
+//     another prompt length than was sent, answers of other weights, choices that
+//     all score the same: each is an error (or a *mergesearch.Failure, where it is
+//     proved that the candidate itself answers so), never chance level.
+//   - Every request says in full how to decode; prompts are token ids, with the
+//     begin-of-sequence token decided here, wherever the server takes them.
+//   - An item belongs to one split, and no question stands in two.
+//   - Outcomes are a pure function of task, weights and engine: no clock and no
+//     random number decides one. Compare is a pure function of its arguments.
+//   - Values lie in [0, 1] and higher is better.
+//
+// Not here: the servers themselves (eval/endpoint, eval/lm), folding outcomes into
+// a fitness (mergesearch.Benchmark), keeping them (store), choosing items for a
+// race (search). Templates are in eval/jinja, the test server in eval/evaltest.
+//
+// Sources: the task format, prompt assembly, the rule for encoding context and
+// continuation, and the metrics are those of lm-evaluation-harness 0.4.12 (Gao et
+// al. 2024, doi 10.5281/zenodo.12608602). Paired comparison: Miller 2024 (arXiv
+// 2411.00640); bootstrap: Davison and Hinkley 1997; sign flips: Fisher 1935.
+package eval

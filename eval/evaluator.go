@@ -1,0 +1,258 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mergesearch"
+)
+
+// Options configure an Evaluator.
+type Options struct {
+	Tasks    []*Task
+	Endpoint Endpoint
+
+	// Tokenizer reads a tokenizer.json. Nil takes that of the embedded engine.
+	Tokenizer func(json []byte) (Tokenizer, error)
+
+	Concurrency int           // requests in flight per candidate; 0: 64
+	Timeout     time.Duration // of one attempt at one request; 0: 2 minutes
+	Patience    time.Duration // how long a request is tried again after faults; 0: 1 minute
+}
+
+// Evaluator scores candidates on items. It is safe for concurrent use: several
+// candidates may be scored at once as far as the endpoint allows.
+type Evaluator struct {
+	options   Options
+	client    *client
+	questions []question
+	taskOf    []*Task // of each question
+	place     map[mergesearch.ItemID]int
+
+	mu    sync.Mutex
+	plans map[planKey]*plan
+}
+
+// New makes an evaluator. It refuses, as *mergesearch.InputError, tasks of the
+// same name and tasks that the endpoint cannot answer.
+func New(o Options) (*Evaluator, error) {
+	if o.Concurrency == 0 {
+		o.Concurrency = 64
+	}
+	if o.Tokenizer == nil {
+		o.Tokenizer = parseTokenizer
+	}
+	e := &Evaluator{options: o, client: newClient(o.Timeout, o.Patience), place: map[mergesearch.ItemID]int{}, plans: map[planKey]*plan{}}
+	files := map[string]string{}
+	for _, t := range o.Tasks {
+		if other, twice := files[t.Name]; twice {
+			return nil, &mergesearch.InputError{File: t.File, Field: "task", Problem: fmt.Sprintf("%q is also the name of the task in %s", t.Name, other), Hint: "give each task its own name"}
+		}
+		files[t.Name] = t.File
+		if lacking, ok := o.Endpoint.Profile().Likelihood(); !ok && t.Output != GenerateUntil {
+			return nil, &mergesearch.InputError{
+				File: t.File, Field: "output_type",
+				Problem: fmt.Sprintf("%s needs an endpoint that gives log-likelihoods; this one lacks %s", t.Output, lacking),
+				Hint:    "use the embedded endpoint, vllm or sglang, or a task of output_type: generate_until",
+			}
+		}
+		for _, q := range t.questions {
+			e.place[q.id] = len(e.questions)
+			e.questions = append(e.questions, q)
+			e.taskOf = append(e.taskOf, t)
+		}
+	}
+	return e, nil
+}
+
+// Items lists a split's items, task by task, in the order of the data files.
+func (e *Evaluator) Items(split mergesearch.Split) []mergesearch.Item {
+	var out []mergesearch.Item
+	for _, t := range e.options.Tasks {
+		out = append(out, t.Items(split)...)
+	}
+	return out
+}
+
+// CheckSplits refuses tasks that a search cannot use: each must have search,
+// validation and held-out items.
+func (e *Evaluator) CheckSplits() error {
+	for _, t := range e.options.Tasks {
+		for _, split := range []mergesearch.Split{mergesearch.SearchSplit, mergesearch.ValidationSplit, mergesearch.HeldOutSplit} {
+			if len(t.Items(split)) == 0 {
+				return &mergesearch.InputError{File: t.File, Field: "test_split", Problem: fmt.Sprintf("no %s items", split), Hint: "a search needs training_split, validation_split and test_split, or more documents to divide"}
+			}
+		}
+	}
+	return nil
+}
+
+// Prepare encodes every item with a model's tokenizer.json and checks it against
+// the context of its config.json, so that a prompt that is too long is found
+// before anything is scored. Calling it is optional.
+func (e *Evaluator) Prepare(files map[string][]byte) error {
+	p, err := e.planFor(files, Session{})
+	if err != nil {
+		return err
+	}
+	for i := range e.questions {
+		if _, err := p.item(i, &e.questions[i], e.taskOf[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Requests returns how many requests were sent for items since New, each attempt
+// counted; less Retries it is the number of items asked.
+func (e *Evaluator) Requests() int64 { return e.client.sent.Load() }
+
+// Retries returns how many of the requests were sent again after a fault.
+func (e *Evaluator) Retries() int64 { return e.client.retried.Load() }
+
+// Close drops idle connections.
+func (e *Evaluator) Close() { e.client.transport.CloseIdleConnections() }
+
+// Score makes the endpoint serve the candidate, asks every item exactly once and
+// returns the outcomes in the order of items. A candidate whose answers carry no
+// information is a *mergesearch.Failure; faults of the endpoint that outlast the
+// retries are any other error.
+func (e *Evaluator) Score(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID) ([]mergesearch.Outcome, error) {
+	outcomes := make([]mergesearch.Outcome, len(items))
+	err := e.ask(ctx, c, items, false, func(i int, o mergesearch.Outcome, _ Sample) { outcomes[i] = o })
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// ScoreDetailed is Score with everything that was asked and answered. It asks for
+// the likeliest tokens too, to tell which choices greedy decoding would give.
+func (e *Evaluator) ScoreDetailed(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID) (*Report, error) {
+	r := &Report{Fingerprint: c.Fingerprint, Outcomes: make([]mergesearch.Outcome, len(items)), Samples: make([]Sample, len(items))}
+	err := e.ask(ctx, c, items, true, func(i int, o mergesearch.Outcome, s Sample) { r.Outcomes[i], r.Samples[i] = o, s })
+	if err != nil {
+		return nil, err
+	}
+	r.fold(e.options.Tasks)
+	return r, nil
+}
+
+// ask scores items with bounded concurrency and hands each answer to done, which
+// is called once per item, by several goroutines at once. The first fault ends
+// it: requests in flight are cancelled.
+func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID, detail bool, done func(int, mergesearch.Outcome, Sample)) error {
+	places, err := e.places(items)
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	session, err := e.options.Endpoint.Serve(ctx, c)
+	if err != nil {
+		return fmt.Errorf("serve candidate %s: %w", c.ID, err)
+	}
+	defer session.Close()
+	p, err := e.planFor(c.Files, session)
+	if err != nil {
+		return err
+	}
+	a := &asking{Evaluator: e, plan: p, connection: e.client.connect(session), places: places, detail: detail, done: done}
+	if err := a.all(ctx); err != nil {
+		return blame(err, c, session)
+	}
+	return nil
+}
+
+// places finds the questions of items; an unknown or repeated item is a broken
+// call and an error.
+func (e *Evaluator) places(items []mergesearch.ItemID) ([]int, error) {
+	places := make([]int, len(items))
+	seen := make(map[mergesearch.ItemID]bool, len(items))
+	for i, id := range items {
+		at, ok := e.place[id]
+		if !ok {
+			return nil, fmt.Errorf("item %s: no task has it", id)
+		}
+		if seen[id] {
+			return nil, fmt.Errorf("item %s is asked twice in one call", id)
+		}
+		seen[id], places[i] = true, at
+	}
+	return places, nil
+}
+
+// blame decides whose fault it is that choices cannot be told apart. Where the
+// server proves which weights answer, it is the candidate's; elsewhere it may be
+// a server that does not compute log-probabilities at all.
+func blame(err error, c mergesearch.Candidate, s Session) error {
+	var d *degenerate
+	if errors.As(err, &d) && s.Fingerprint != "" {
+		return &mergesearch.Failure{Reason: mergesearch.Reason{Code: "degenerate", Text: err.Error()}}
+	}
+	var m *malformed
+	var e *EndpointError
+	if (errors.As(err, &m) || errors.As(err, &d)) && !errors.As(err, &e) {
+		err = &EndpointError{URL: s.BaseURL, Model: s.Model, Attempts: 1, Err: err}
+	}
+	return fmt.Errorf("score candidate %s: %w", c.ID, err)
+}
+
+// asking is one call of Score under way.
+type asking struct {
+	*Evaluator
+	plan       *plan
+	connection *connection
+	places     []int
+	detail     bool
+	done       func(int, mergesearch.Outcome, Sample)
+	next       atomic.Int64
+}
+
+func (a *asking) all(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var workers sync.WaitGroup
+	for range min(a.options.Concurrency, len(a.places)) {
+		workers.Go(func() {
+			for {
+				i := int(a.next.Add(1) - 1)
+				if i >= len(a.places) || ctx.Err() != nil {
+					return
+				}
+				if err := a.one(ctx, i); err != nil {
+					cancel(err) // the first cause stays
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// one asks item i of the call.
+func (a *asking) one(ctx context.Context, i int) error {
+	at := a.places[i]
+	q, t := &a.questions[at], a.taskOf[at]
+	r, err := a.plan.item(at, q, t)
+	if err != nil {
+		return err
+	}
+	tail, greedy := r.tail, t.needsGreedy()
+	if a.detail && t.Output == MultipleChoice {
+		tail, greedy = scoreTail(r.ids, 1, a.plan.profile), true
+	}
+	c, err := a.connection.complete(ctx, tail, max(1, len(r.ids)))
+	if err != nil {
+		return fmt.Errorf("item %s: %w", q.id, err)
+	}
+	o, s, err := t.grade(q, r, c, a.plan.profile, greedy)
+	if err != nil {
+		return err
+	}
+	a.done(i, o, s)
+	return nil
+}

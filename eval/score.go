@@ -1,0 +1,136 @@
+package eval
+
+import (
+	"fmt"
+
+	"mergesearch"
+)
+
+// Sample is what was asked and answered for one item, with every metric of its
+// task. Its JSON form is a line of the samples file.
+type Sample struct {
+	Task    string             `json:"task"`
+	DocID   string             `json:"doc_id"`
+	Prompt  string             `json:"prompt"`
+	Target  string             `json:"target"`
+	Choices []SampleChoice     `json:"choices,omitempty"`
+	Output  string             `json:"output"`
+	Metrics map[string]float64 `json:"metrics"`
+}
+
+// SampleChoice is one choice of a sample.
+type SampleChoice struct {
+	Text    string  `json:"text"`
+	Logprob float64 `json:"logprob"` // natural, summed over the choice's tokens
+	Greedy  bool    `json:"greedy"`  // greedy decoding would have given this choice
+}
+
+// degenerate is the cause of an item whose choices all got the same score.
+type degenerate struct{ text string }
+
+func (d *degenerate) Error() string { return d.text }
+
+// grade turns a response into the outcome of a question and its sample; the
+// sample's metrics are a slice in the order of the task's metric list.
+func (t *Task) grade(q *question, r *prepared, c *completion, p Profile, greedy bool) (mergesearch.Outcome, Sample, error) {
+	o := mergesearch.Outcome{Item: q.id}
+	s := Sample{Task: t.Name, DocID: q.docID, Prompt: q.prompt, Target: q.target()}
+	if want := r.tokens(); want >= 0 && c.promptTokens >= 0 && c.promptTokens != want {
+		return o, s, unusable("the server counts %d prompt tokens, %d were sent: it adds or drops some", c.promptTokens, want)
+	}
+	var values []float64
+	var err error
+	if t.Output == GenerateUntil {
+		values, err = t.gradeText(q, &c.choices[0], &o)
+	} else {
+		values, err = t.gradeChoices(q, r, c, p, greedy, &s)
+	}
+	if err != nil {
+		return o, s, fmt.Errorf("item %s: %w", q.id, err)
+	}
+	if t.Output == MultipleChoice {
+		o.Completion = q.choices[likeliest(logprobs(s.Choices))]
+	}
+	s.Output, o.Value = o.Completion, values[0]
+	s.Metrics = make(map[string]float64, len(values))
+	for i, m := range t.Metrics {
+		s.Metrics[m.Name] = values[i]
+	}
+	return o, s, nil
+}
+
+// gradeText scores a completion.
+func (t *Task) gradeText(q *question, c *choice, o *mergesearch.Outcome) ([]float64, error) {
+	switch c.finish {
+	case "stop":
+	case "length":
+		o.Truncated = true
+	default:
+		return nil, unusable("the completion ended with %q", c.finish)
+	}
+	o.Completion, o.Empty = c.text, c.text == ""
+	values := make([]float64, len(t.Metrics))
+	for i, m := range t.Metrics {
+		right, err := m.exact(c.text, q.targets)
+		if err != nil {
+			return nil, fmt.Errorf("metric %s: %w", m.Name, err)
+		}
+		values[i] = fraction(right)
+	}
+	return values, nil
+}
+
+// gradeChoices scores the log-likelihoods of continuations.
+func (t *Task) gradeChoices(q *question, r *prepared, c *completion, p Profile, greedy bool, s *Sample) ([]float64, error) {
+	texts := q.choices
+	if t.Output == LogLikelihood {
+		texts = q.targets
+	}
+	for i := range c.choices {
+		l, err := c.choices[i].continuation(r.ctx[i], len(r.ids[i]), p.ZeroTokens, greedy)
+		if err != nil {
+			return nil, err
+		}
+		s.Choices = append(s.Choices, SampleChoice{texts[i], l.logprob, l.greedy})
+	}
+	if t.Output == LogLikelihood {
+		return []float64{fraction(s.Choices[0].Greedy)}, nil
+	}
+	scores := logprobs(s.Choices)
+	if allEqual(scores) {
+		return nil, &degenerate{fmt.Sprintf("all %d choices have the log-likelihood %v: chance is no score", len(scores), scores[0])}
+	}
+	values := make([]float64, len(t.Metrics))
+	for i, m := range t.Metrics {
+		best := likeliest(scores)
+		if m.Name == AccNorm {
+			best = likeliest(perCharacter(scores, q.choices))
+		}
+		values[i] = fraction(best == q.gold)
+	}
+	return values, nil
+}
+
+func logprobs(choices []SampleChoice) []float64 {
+	out := make([]float64, len(choices))
+	for i, c := range choices {
+		out[i] = c.Logprob
+	}
+	return out
+}
+
+func allEqual(xs []float64) bool {
+	for _, x := range xs {
+		if x != xs[0] {
+			return false
+		}
+	}
+	return true
+}
+
+func fraction(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,296 @@
+package eval
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mergesearch"
+	"mergesearch/eval/jinja"
+)
+
+// matchTimeout bounds one regular expression on one answer: regexp2 backtracks,
+// and a model may write anything.
+const matchTimeout = 2 * time.Second
+
+// Task is a task file with its questions: read, checked and assembled, before any
+// model is. It does not change after ReadTask and is safe for concurrent use.
+type Task struct {
+	Name    string
+	File    string // path as given
+	Output  OutputType
+	Metrics []Metric // the first is what outcomes carry
+
+	// Notes says in words what the reader of a run should know of how the task
+	// file was understood, such as a split that was divided.
+	Notes []string
+
+	until     []string // stop strings of generate_until
+	maxTokens int      // of generate_until
+	questions []question
+}
+
+// question is one item of a task, with its prompt assembled.
+type question struct {
+	id    mergesearch.ItemID
+	docID string // the part of id after the task
+	split mergesearch.Split
+	file  string
+	line  int
+	named any // the id column; nil when the document has none
+
+	prompt        string   // all that the model reads before it answers
+	continuations []string // multiple_choice: delimiter and choice; loglikelihood: the target
+	choices       []string // multiple_choice: as scored per character
+	gold          int      // index of the right choice
+	targets       []string // generate_until: every text that counts as right
+	key           string   // equal for questions that ask the same
+}
+
+// target is the right answer, for reading.
+func (q *question) target() string {
+	if q.choices != nil {
+		return q.choices[q.gold]
+	}
+	return q.targets[0]
+}
+
+// ReadTask reads a task file of lm-evaluation-harness and the data files that it
+// names. Every fault of either is a *mergesearch.InputError with file and line:
+// unknown keys, an empty file, a document without question or answer, a label out
+// of range, the same id or the same question twice across splits.
+//
+// Items are named "task/document" by the documents' id column, or by split and
+// line where the data has none. Splits: when the file names training, validation
+// and test split they are the search, validation and held-out items. Otherwise
+// the split that the harness would evaluate (test, else validation) is divided
+// 40/20/40 by a hash of each question, and Notes says so.
+func ReadTask(file string) (*Task, error) {
+	c, err := readConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	t := &Task{
+		Name: c.name, File: file, Output: c.output, Metrics: c.metrics,
+		until: c.generation.until, maxTokens: c.generation.maxTokens,
+	}
+	if err := t.load(c); err != nil {
+		return nil, mergesearch.InFile(err, file)
+	}
+	return t, nil
+}
+
+// Metric returns the name of the metric that outcomes carry.
+func (t *Task) Metric() string { return t.Metrics[0].Name }
+
+// Items lists the items of a split in the order of the data file.
+func (t *Task) Items(split mergesearch.Split) []mergesearch.Item {
+	var out []mergesearch.Item
+	for _, q := range t.questions {
+		if q.split == split {
+			out = append(out, mergesearch.Item{ID: q.id, Task: t.Name})
+		}
+	}
+	return out
+}
+
+// loading is the work of turning documents into questions.
+type loading struct {
+	*config
+	task *Task
+	docs map[string][]document // by harness split
+	pool []document            // few-shot examples come from its head
+}
+
+func (t *Task) load(c *config) error {
+	l := &loading{config: c, task: t, docs: map[string][]document{}}
+	plan, err := l.planSplits()
+	if err != nil {
+		return err
+	}
+	if err := l.bind(); err != nil {
+		return err
+	}
+	for _, part := range plan {
+		for _, d := range l.docs[part.name] {
+			q, err := l.question(d, part)
+			if err != nil {
+				return err
+			}
+			t.questions = append(t.questions, q)
+		}
+	}
+	if err := l.nameItems(); err != nil {
+		return err
+	}
+	return l.checkDisjoint()
+}
+
+// read loads the documents of a harness split once.
+func (l *loading) read(s splitName) error {
+	if _, done := l.docs[s.name]; done {
+		return nil
+	}
+	file, ok := l.dataFiles[s.name]
+	if !ok {
+		var known []string
+		for k := range l.dataFiles {
+			known = append(known, k)
+		}
+		slices.Sort(known)
+		return refuse(s.at.value, s.at.path, fmt.Sprintf("data_files has no split %q", s.name), mergesearch.UnknownWord("split", s.name, known).Hint)
+	}
+	docs, err := readDocuments(file)
+	l.docs[s.name] = docs
+	return err
+}
+
+// bind settles which sources name columns, over the columns of all documents.
+func (l *loading) bind() error {
+	seen := map[string]bool{}
+	for _, docs := range l.docs {
+		for _, d := range docs {
+			for c := range d.fields {
+				seen[c] = true
+			}
+		}
+	}
+	var columns []string
+	for c := range seen {
+		columns = append(columns, c)
+	}
+	slices.Sort(columns)
+	if l.text.literal != nil {
+		return refuse(l.text.at.value, l.text.at.path, "a number or list is no question", "name a column or write a {{ template }}")
+	}
+	emptyText := l.text.words == "" && l.output != GenerateUntil // some tasks compare whole sentences
+	digits := isDigits(l.target.words)
+	for _, b := range []struct {
+		s        *source
+		constant bool
+	}{{&l.text, emptyText}, {&l.target, digits}, {&l.choice, false}, {&l.description, true}} {
+		if err := b.s.bind(columns, b.constant); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// question turns a document into a question of its split.
+func (l *loading) question(d document, part splitPart) (question, error) {
+	q, asked, err := l.ask(d)
+	if err != nil {
+		return q, err
+	}
+	head, err := l.description.text(d)
+	if err != nil {
+		return q, err
+	}
+	examples, err := l.examples(d)
+	if err != nil {
+		return q, err
+	}
+	q.prompt = head + examples + asked
+	q.docID = fmt.Sprintf("%s-%d", part.name, d.place)
+	q.split = part.of(q.key)
+	if l.output == LogLikelihood {
+		q.continuations = []string{q.targets[0]}
+	}
+	for _, choice := range q.choices {
+		q.continuations = append(q.continuations, l.targetDelimiter+choice)
+	}
+	return q, nil
+}
+
+// examples renders the few-shot block of a document: the first documents of the
+// pool without the document itself, each with its answer.
+func (l *loading) examples(d document) (string, error) {
+	var b strings.Builder
+	left := l.shots
+	for _, shot := range l.pool {
+		if left == 0 {
+			break
+		}
+		if shot.file == d.file && shot.place == d.place {
+			continue
+		}
+		q, asked, err := l.ask(shot)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(asked + l.targetDelimiter + q.target() + l.fewshotDelimiter)
+		left--
+	}
+	if left > 0 {
+		return "", refuse(l.shotsAt.at, l.shotsAt.path, fmt.Sprintf("the few-shot split has %d documents too few", left), "")
+	}
+	return b.String(), nil
+}
+
+// ask reads question, choices and answer of a document; asked is the question
+// without description and examples.
+func (l *loading) ask(d document) (q question, asked string, err error) {
+	q = question{file: d.file, line: d.line, named: d.fields["id"]}
+	if asked, err = l.text.text(d); err != nil {
+		return q, "", err
+	}
+	if asked == "" && l.text.words != "" {
+		return q, "", d.refuse(l.text.field(), "the question is empty", "")
+	}
+	if l.output == MultipleChoice {
+		err = l.askChoices(d, &q)
+	} else {
+		q.targets, err = l.targets(d)
+	}
+	q.key = questionKey(asked, q)
+	return q, asked, err
+}
+
+// questionKey is equal for questions that ask the same thing, with the choices in
+// whatever order.
+func questionKey(asked string, q question) string {
+	parts := slices.Sorted(slices.Values(q.choices))
+	if asked == "" && q.choices == nil {
+		parts = q.targets
+	}
+	return strings.Join(append([]string{asked}, parts...), "\x00")
+}
+
+// nameItems gives every question its ID and refuses one that is given twice.
+func (l *loading) nameItems() error {
+	seen := map[string]*question{}
+	named := slices.ContainsFunc(l.task.questions, func(q question) bool { return q.named != nil })
+	for i := range l.task.questions {
+		q := &l.task.questions[i]
+		if named {
+			id, err := jinja.Str(q.named)
+			if err != nil || q.named == nil || id == "" {
+				return &mergesearch.InputError{
+					File: q.file, Line: q.line, Field: "id", Problem: "other documents have an id, this one does not",
+					Hint: "give every document a text or number as id, or none",
+				}
+			}
+			q.docID = id
+		}
+		q.id = mergesearch.ItemID(l.task.Name + "/" + q.docID)
+		if first, twice := seen[q.docID]; twice {
+			return &mergesearch.InputError{
+				File: q.file, Line: q.line, Field: "id",
+				Problem: fmt.Sprintf("%q is already the id of %s:%d", q.docID, first.file, first.line),
+				Hint:    "ids must be unique across all splits of a task",
+			}
+		}
+		seen[q.docID] = q
+	}
+	return nil
+}
+
+func isDigits(s string) bool {
+	for _, r := range s {
+		if r < '0' || r > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
