@@ -1,0 +1,46 @@
+# A table of contents: everything a developer does, one line each. CI runs .ci/run.
+# Tools are pinned here and run from the module cache; they do not enter go.mod.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     = mvdan.cc/gofumpt@v0.12.0
+FUZZTIME    = 60s
+
+.PHONY: help build test race vet lint fuzz bench quickstart data golden ci
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/mergesearch
+	go build -o bin/mergesearch ./cmd/mergesearch
+
+test: ## all tests, a few minutes
+	go test ./...
+
+race: ## the tests under the race detector, long numeric ones left out
+	go test -short -race ./...
+
+vet: ## go vet
+	go vet ./...
+
+lint: ## staticcheck, and what gofumpt would change
+	go run $(STATICCHECK) ./...
+	@out="$$(git ls-files '*.go' | xargs go run $(GOFUMPT) -l)"; echo "$$out"; test -z "$$out"
+
+fuzz: ## every fuzzer for FUZZTIME (60s)
+	@bash .ci/fuzz $(FUZZTIME)
+
+bench: ## all benchmarks, once
+	go test -run '^$$' -bench . -benchtime 1s ./...
+
+quickstart: ## the README's first command, from scratch
+	rm -rf runs/quickstart-s1
+	go run ./cmd/mergesearch run configs/quickstart/run.yaml
+
+data: ## check the quickstart's data against the script that makes it
+	python3 configs/quickstart/family/make_data.py --check
+
+golden: ## rewrite golden files from what the code does now; read the diff
+	go test ./... -update
+
+ci: ## everything that must pass
+	bash .ci/run
