@@ -49,7 +49,9 @@ type Recorder interface {
 	Known(ctx context.Context, id mergesearch.RecipeID) (mergesearch.Known, error)
 	// Answered adds outcomes to a trial's recipe in one transaction.
 	Answered(ctx context.Context, t mergesearch.Trial, split mergesearch.Split, outcomes []mergesearch.Outcome) error
-	// Finish records the trial's state, reason, rung and score on search items.
+	// Finish records the trial's state, reason, rung and score on search items. A
+	// replay finishes a trial again, with the same outcome; durations of zero mean
+	// that this process built or asked nothing for it, so those recorded stay.
 	Finish(ctx context.Context, t mergesearch.Trial) error
 	// Event records something that changed a decision; attrs is stored as JSON.
 	Event(ctx context.Context, kind string, attrs map[string]any) error

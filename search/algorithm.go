@@ -1,0 +1,41 @@
+package search
+
+import "mergesearch"
+
+// Algorithm proposes points of a space. It is a pure function of the space, its
+// seed, its settings and what it was told, in order: no I/O, no clock, no state
+// outside itself. Calls alternate, from one goroutine:
+//
+//	Tell(baselines)              once, before anything else
+//	cohort := Ask(); Tell(cohort's trials in ask order); ...
+//
+// so that replaying the same trials gives the same proposals.
+type Algorithm interface {
+	// Ask proposes the next cohort: individuals that race against each other on
+	// the same items. Their genomes are normalized. Empty means finished; every
+	// later call is empty too.
+	Ask() []mergesearch.Individual
+
+	// Tell hands back the whole cohort, one trial for each individual in ask
+	// order, each Scored, Eliminated or Failed. A failed trial carries no fitness
+	// and must not breed. The first call carries the trials of parents and
+	// baselines instead; those that the space cannot express have a nil genome.
+	Tell(trials []mergesearch.Trial)
+}
+
+// outranks reports whether trial a is better than b, both with a fitness: one
+// that answered all search items before one that left a race, a later rung
+// before an earlier one, then the higher fitness, then the earlier trial. The
+// fitness of trials that answered different items is thus never compared.
+func outranks(a, b mergesearch.Trial) bool {
+	if (a.State == mergesearch.Scored) != (b.State == mergesearch.Scored) {
+		return a.State == mergesearch.Scored
+	}
+	if a.Rung != b.Rung {
+		return a.Rung > b.Rung
+	}
+	if a.Score.Fitness != b.Score.Fitness {
+		return a.Score.Fitness > b.Score.Fitness
+	}
+	return a.Index < b.Index
+}

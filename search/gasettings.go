@@ -1,0 +1,75 @@
+package search
+
+import (
+	"fmt"
+
+	"mergesearch"
+)
+
+// GASettings tunes the genetic algorithm. DefaultGA is the place to start.
+type GASettings struct {
+	Population int // individuals of each cohort, over all islands
+	Start      int // individuals of the first cohort, drawn without parents; 0 for Population
+	Islands    int // populations that breed apart
+
+	// Elites is how many of an island's best stay among its parents against the
+	// next cohort. With Elites as large as the island, parents are the best seen.
+	Elites     int
+	Tournament int // contestants of a selection; more is greedier
+
+	CrossoverRate float64 // odds that two selected individuals are recombined
+	MutationRate  float64 // odds that an individual is mutated afterwards
+	CrossoverEta  float64 // of SBX: larger keeps children closer to their parents
+	MutationEta   float64 // of polynomial mutation: larger makes smaller steps
+	ResetRate     float64 // odds that a mutation draws a choice anew: method or pair
+	TogetherRate  float64 // odds that a mutation moves related genes together
+
+	Jitter float64 // spread of the groups about a shared level in drawn genomes, as a share of the range
+
+	MigrateEvery int // generations between migrations, 0 for none
+	Migrants     int // individuals that neighbouring islands exchange
+}
+
+// DefaultGA returns the settings that did best on the simulated family of
+// searchtest at some 250 candidates.
+func DefaultGA() GASettings {
+	return GASettings{
+		Population: 24, Islands: 2,
+		Elites: 12, Tournament: 3,
+		CrossoverRate: 0.7, MutationRate: 0.7,
+		CrossoverEta: 15, MutationEta: 10, ResetRate: 0.08, TogetherRate: 0.5,
+		Jitter:       0.05,
+		MigrateEvery: 3, Migrants: 2,
+	}
+}
+
+// check refuses settings that eaopt's operators cannot work with.
+func (g GASettings) check() error {
+	for _, r := range []struct {
+		field string
+		value float64
+	}{
+		{"crossover_rate", g.CrossoverRate}, {"mutation_rate", g.MutationRate},
+		{"reset_rate", g.ResetRate}, {"together_rate", g.TogetherRate}, {"jitter", g.Jitter},
+	} {
+		if !(r.value >= 0 && r.value <= 1) {
+			return &mergesearch.InputError{Field: "algorithm." + r.field, Problem: fmt.Sprintf("%v is not between 0 and 1", r.value)}
+		}
+	}
+	switch {
+	case g.Islands < 1:
+		return &mergesearch.InputError{Field: "algorithm.islands", Problem: "must be at least 1"}
+	case g.Tournament < 1:
+		return &mergesearch.InputError{Field: "algorithm.tournament", Problem: "must be at least 1"}
+	case g.Population < g.Islands*(g.Tournament+1):
+		return &mergesearch.InputError{
+			Field: "algorithm.population", Problem: fmt.Sprintf("%d individuals on %d islands are too few for a tournament of %d", g.Population, g.Islands, g.Tournament),
+			Hint: fmt.Sprintf("at least %d", g.Islands*(g.Tournament+1)),
+		}
+	case g.Start < 0 || g.Elites < 0 || g.MigrateEvery < 0 || g.Migrants < 0:
+		return &mergesearch.InputError{Field: "algorithm", Problem: "start, elites, migrate_every and migrants cannot be negative"}
+	case !(g.CrossoverEta >= 0) || !(g.MutationEta >= 0):
+		return &mergesearch.InputError{Field: "algorithm", Problem: "crossover_eta and mutation_eta cannot be negative"}
+	}
+	return nil
+}

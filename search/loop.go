@@ -1,0 +1,213 @@
+package search
+
+import (
+	"context"
+	"time"
+
+	"mergesearch"
+)
+
+// loop is a run under way. One goroutine owns it.
+type loop struct {
+	Options
+	rungs [][]mergesearch.ItemID // search items, nested; the last is what parents answer
+
+	trials    []*attempt // in ask order
+	parents   []*attempt
+	baselines []*attempt // with the greedy soup, last
+	ledger    map[mergesearch.RecipeID]*answers
+	held      map[mergesearch.RecipeID]mergesearch.Candidate
+	spent     map[mergesearch.Split]int
+	missing   int
+
+	candidates int // of the search, begun
+	stale      int // cohorts in a row without a new recipe
+	streak     int // failures in a row for streakCode
+	streakCode string
+
+	began    time.Time
+	stop     StopReason
+	progress Progress
+}
+
+// Run searches and judges: parents first, then the usual recipes and the greedy
+// soup, then cohorts of the algorithm until the budget is spent or the algorithm
+// has finished, then the verdict. Run resumes what its recorder already knows.
+//
+// The error is an *InputError before anything was started, a *BreakerError, the
+// context's error, or that of a stage, in which case everything that was
+// recorded stays and the same call goes on from there.
+func Run(ctx context.Context, o Options) (Report, error) {
+	l, err := newLoop(o)
+	if err != nil {
+		return Report{}, err
+	}
+	defer l.drop()
+	if err := l.scoreParents(ctx); err != nil {
+		return Report{}, err
+	}
+	if err := l.scoreBaselines(ctx); err != nil {
+		return Report{}, err
+	}
+	l.Algorithm.Tell(trialsOf(l.trials))
+	for l.stop == "" {
+		individuals := l.propose()
+		if l.stop != "" {
+			break
+		}
+		cohort, err := l.begin(ctx, individuals)
+		if err != nil {
+			return Report{}, err
+		}
+		if err := l.race(ctx, cohort); err != nil {
+			return Report{}, err
+		}
+		if l.stop == "" {
+			l.Algorithm.Tell(trialsOf(cohort))
+		}
+	}
+	return l.verdict(ctx)
+}
+
+func newLoop(o Options) (*loop, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	l := &loop{
+		Options: o,
+		rungs:   o.Race.rungs(o.Scorer.Items(mergesearch.SearchSplit), o.Seed),
+		ledger:  map[mergesearch.RecipeID]*answers{},
+		held:    map[mergesearch.RecipeID]mergesearch.Candidate{},
+		spent:   map[mergesearch.Split]int{},
+	}
+	l.began = l.now()
+	l.progress.Budget = o.Budget
+	l.progress.Reached = make([]int, len(l.rungs))
+	return l, nil
+}
+
+// propose asks the algorithm for a cohort and cuts it to the candidates that the
+// budget has left. It sets stop when there is nothing to do.
+func (l *loop) propose() []mergesearch.Individual {
+	individuals := l.Algorithm.Ask()
+	room := len(individuals)
+	if l.Budget.Candidates > 0 {
+		room = min(room, l.Budget.Candidates-l.candidates)
+	}
+	switch {
+	case len(individuals) == 0:
+		l.stop = StopFinished
+	case room <= 0:
+		l.stop = StopCandidates
+	case l.stale >= 3:
+		l.stop = StopExhausted
+	}
+	return individuals[:max(0, room)]
+}
+
+// begin decodes a cohort and records its trials as pending, in ask order, up to
+// the first for which the first rung has no room in the budget of answers.
+func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual) ([]*attempt, error) {
+	l.enter(PhaseSearch)
+	var cohort []*attempt
+	fresh, planned, bottom := false, map[mergesearch.RecipeID]bool{}, l.rungs[0]
+	spent := l.spent[mergesearch.SearchSplit]
+	for _, individual := range individuals {
+		if err := l.Space.Check(individual.Genome); err != nil {
+			panic("search: the algorithm proposed a genome that is not of the space: " + err.Error())
+		}
+		recipe := l.Space.Decode(individual.Genome)
+		id := recipe.ID()
+		if l.ledger[id] == nil {
+			fresh = true
+		}
+		if !planned[id] {
+			planned[id] = true
+			spent += l.cost(id, bottom)
+		}
+		if l.over(spent) {
+			l.stop = StopItemAnswers
+			break
+		}
+		a, err := l.record(ctx, "", individual, recipe)
+		if err != nil {
+			return nil, err
+		}
+		cohort = append(cohort, a)
+		l.progress.Generation = individual.Generation
+	}
+	l.candidates += len(cohort)
+	if l.stale++; fresh {
+		l.stale = 0
+	}
+	return cohort, nil
+}
+
+// record appends a trial and makes it pending.
+func (l *loop) record(ctx context.Context, name string, individual mergesearch.Individual, recipe mergesearch.Recipe) (*attempt, error) {
+	a := &attempt{trial: mergesearch.Trial{
+		Index: len(l.trials), Name: name, Individual: individual,
+		Recipe: recipe, RecipeID: recipe.ID(), State: mergesearch.Pending,
+	}}
+	canonical := ""
+	if individual.Genome != nil {
+		canonical = l.Space.Canonical(individual.Genome)
+	}
+	if err := l.Recorder.Begin(ctx, a.trial, canonical); err != nil {
+		return nil, err
+	}
+	l.trials = append(l.trials, a)
+	return a, nil
+}
+
+// race takes a cohort from rung to rung. Every trial ends failed, eliminated or
+// scored, unless the time runs out first.
+func (l *loop) race(ctx context.Context, cohort []*attempt) error {
+	defer l.drop()
+	live := cohort
+	for rung, items := range l.rungs {
+		if rung > 0 {
+			live = l.afford(live, items)
+		}
+		complete, err := l.ask(ctx, live, mergesearch.SearchSplit, items)
+		if err != nil {
+			return err
+		}
+		if !complete {
+			return l.stopForTime(ctx, cohort)
+		}
+		if live, err = l.closeRung(live, rung); err != nil {
+			return err
+		}
+	}
+	return l.finish(ctx, cohort)
+}
+
+// closeRung scores the live attempts on a rung's items, leaves out those that
+// failed, and returns those that go on. Whoever does not keeps the state
+// eliminated.
+func (l *loop) closeRung(live []*attempt, rung int) ([]*attempt, error) {
+	alive, err := l.score(live, rung)
+	if err != nil || rung == len(l.rungs)-1 {
+		return nil, err
+	}
+	var runners []runner
+	for _, a := range alive {
+		runners = append(runners, runner{a.trial, a.answers.outcomes})
+	}
+	var next []*attempt
+	for _, i := range l.Race.promote(l.Benchmark, runners, l.rungs[rung]) {
+		next = append(next, alive[i])
+	}
+	return next, nil
+}
+
+// stopForTime leaves a cohort pending: none of it counts, and the same call with
+// more time takes it up again.
+func (l *loop) stopForTime(ctx context.Context, cohort []*attempt) error {
+	l.stop = StopTime
+	for _, a := range cohort {
+		a.trial.State = mergesearch.Pending
+	}
+	return l.Recorder.Event(ctx, "time_budget", map[string]any{"candidates": l.progress.Candidates, "pending": len(cohort)})
+}

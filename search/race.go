@@ -1,0 +1,147 @@
+package search
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"mergesearch"
+)
+
+// Race lets the candidates of a cohort answer few items first and only the
+// better ones more: successive halving (Karnin, Koren and Somekh 2013; Jamieson
+// and Talwalkar 2016) over nested sets of items that all candidates share.
+//
+// Decisions fall at the end of a rung only, from that cohort's own trials, so
+// neither workers nor the order of arrival matters. A candidate that leaves keeps
+// the plain mean over the items that it answered; it is not adjusted for how
+// hard these were, because all that left at a rung answered the very same items,
+// so the adjustment would be one constant, and algorithms rank every one of them
+// behind those that answered all (see outranks).
+type Race struct {
+	// Rungs holds the search items per task that a candidate has answered by the
+	// end of each rung, ascending. The last rung is what parents and baselines
+	// answer, and the only one from which a winner comes. Zero, and more than a
+	// task has, stand for all of it; no rungs for a single one of all items.
+	Rungs []int
+
+	Keep float64 // share of a rung's candidates that go on, rounded up; above 0, at most 1
+
+	// Tie keeps candidates below the cut too, up to a quarter as many again, when
+	// their paired difference to the last one kept is at most Tie standard errors
+	// (of the difference). Zero keeps exact ties only.
+	Tie float64
+}
+
+// DefaultRace returns 30 items a task for every candidate and 120 for the better
+// half.
+func DefaultRace() Race { return Race{Rungs: []int{30, 120}, Keep: 0.5, Tie: 0.1} }
+
+func (r Race) check() error {
+	for i, n := range r.Rungs {
+		if n < 0 || (i > 0 && n != 0 && n <= r.Rungs[i-1]) || (n == 0 && i != len(r.Rungs)-1) {
+			return &mergesearch.InputError{Field: "race.rungs", Problem: fmt.Sprintf("%v does not ascend", r.Rungs), Hint: "for example [30, 120]; 0 in the last place stands for all items"}
+		}
+	}
+	if !(r.Keep > 0 && r.Keep <= 1) {
+		return &mergesearch.InputError{Field: "race.keep", Problem: fmt.Sprintf("%v is not a share above 0 and at most 1", r.Keep)}
+	}
+	if !(r.Tie >= 0) {
+		return &mergesearch.InputError{Field: "race.tie", Problem: "cannot be negative"}
+	}
+	return nil
+}
+
+// rungs draws the items of each rung, once for the run: for each task a random
+// order derived from the seed, of which each rung takes a longer beginning. The
+// items of a rung come in the order in which they were given.
+func (r Race) rungs(items []mergesearch.Item, seed uint64) [][]mergesearch.ItemID {
+	counts := r.Rungs
+	if len(counts) == 0 {
+		counts = []int{0}
+	}
+	place := map[mergesearch.ItemID]int{} // in its task's random order
+	for task, ids := range byTask(items) {
+		for k, at := range stream(seed, "items "+task).Perm(len(ids)) {
+			place[ids[at]] = k
+		}
+	}
+	out := make([][]mergesearch.ItemID, len(counts))
+	for rung, n := range counts {
+		for _, item := range items {
+			if n == 0 || place[item.ID] < n {
+				out[rung] = append(out[rung], item.ID)
+			}
+		}
+	}
+	return out
+}
+
+func byTask(items []mergesearch.Item) map[string][]mergesearch.ItemID {
+	out := map[string][]mergesearch.ItemID{}
+	for _, item := range items {
+		out[item.Task] = append(out[item.Task], item.ID)
+	}
+	return out
+}
+
+// runner is what a rung's decision looks at.
+type runner struct {
+	trial    mergesearch.Trial // with its score on the rung
+	outcomes map[mergesearch.ItemID]mergesearch.Outcome
+}
+
+// promote returns the indices of the runners that go on, best first. Runners are
+// in ask order, all scored on the same items.
+func (r Race) promote(b mergesearch.Benchmark, runners []runner, items []mergesearch.ItemID) []int {
+	order := make([]int, len(runners))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		if outranks(runners[i].trial, runners[j].trial) {
+			return -1
+		}
+		return 1
+	})
+	n := int(math.Ceil(r.Keep * float64(len(runners))))
+	if n >= len(order) {
+		return order
+	}
+	last, spare := runners[order[n-1]], (n+3)/4
+	for ; spare > 0 && n < len(order); spare-- {
+		gap, stderr := paired(b, last, runners[order[n]], items)
+		if gap > r.Tie*stderr {
+			break
+		}
+		n++
+	}
+	return order[:n]
+}
+
+// paired returns the weighted mean over tasks of a's values minus b's, and its
+// standard error from the per-item differences.
+func paired(b mergesearch.Benchmark, x, y runner, items []mergesearch.ItemID) (gap, stderr float64) {
+	type sums struct{ n, d, dd float64 }
+	by := map[string]*sums{}
+	for _, id := range items {
+		s := by[id.Task()]
+		if s == nil {
+			s = &sums{}
+			by[id.Task()] = s
+		}
+		d := x.outcomes[id].Value - y.outcomes[id].Value
+		s.n, s.d, s.dd = s.n+1, s.d+d, s.dd+d*d
+	}
+	var total, variance float64
+	for _, t := range b.Tasks {
+		s := by[t.Task]
+		mean := s.d / s.n
+		gap += t.Weight * mean
+		if s.n > 1 {
+			variance += t.Weight * t.Weight * max(0, s.dd-s.n*mean*mean) / (s.n * (s.n - 1))
+		}
+		total += t.Weight
+	}
+	return gap / total, math.Sqrt(variance) / total
+}

@@ -1,0 +1,218 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"mergesearch"
+)
+
+// verdict ends a run. The shortlist and the parents answer validation items.
+//
+// The winner is the one of the shortlist with the highest fitness over its search
+// and validation items taken together: per task the plain mean over all of these
+// items, then the weighted mean over tasks. Search items alone flatter whoever
+// was selected on them; validation items alone are few. The best parent, which
+// nothing was selected on, is the one with the highest fitness on validation
+// items. Winner, parents and baselines then answer the held-out items.
+//
+// A usual recipe may win: if no candidate beats it, recommending it is right, and
+// its comparison with itself then says so with a gain of zero.
+func (l *loop) verdict(ctx context.Context) (Report, error) {
+	l.enter(PhaseValidation)
+	validation := idsOf(l.Scorer.Items(mergesearch.ValidationSplit))
+	shortlist := l.shortlist()
+	if len(shortlist) == 0 {
+		return Report{}, errors.New("no candidate was scored on all search items, so there is nothing to judge: raise the budget")
+	}
+	r := Report{Stop: l.stop, Candidates: l.progress.Candidates, Reached: l.progress.Reached}
+	for _, a := range shortlist {
+		r.Shortlist = append(r.Shortlist, a.trial.ID())
+	}
+	all := slices.Concat(shortlist, scoredOf(l.parents))
+	if err := l.examine(ctx, mergesearch.ValidationSplit, validation, all); err != nil {
+		return Report{}, err
+	}
+	finalists, err := l.rank(shortlist, validation, slices.Concat(l.rungs[len(l.rungs)-1], validation))
+	if err != nil {
+		return Report{}, err
+	}
+	parents, err := l.rank(scoredOf(l.parents), validation, validation)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := l.judge(ctx, &r.Result, finalists, parents); err != nil {
+		return Report{}, err
+	}
+	l.tally(&r)
+	return r, nil
+}
+
+// shortlist returns the best trials on all search items, best first, each recipe
+// once and parents left out.
+func (l *loop) shortlist() []*attempt {
+	listed := map[mergesearch.RecipeID]bool{}
+	for _, p := range l.parents {
+		listed[p.trial.RecipeID] = true
+	}
+	pool := scoredOf(l.trials)
+	slices.SortStableFunc(pool, func(a, b *attempt) int {
+		switch {
+		case outranks(a.trial, b.trial):
+			return -1
+		case outranks(b.trial, a.trial):
+			return 1
+		}
+		return 0
+	})
+	pool = slices.DeleteFunc(pool, func(a *attempt) bool {
+		again := listed[a.trial.RecipeID]
+		listed[a.trial.RecipeID] = true
+		return again
+	})
+	n := l.Shortlist
+	if n == 0 {
+		n = 8
+	}
+	return pool[:min(n, len(pool))]
+}
+
+// examine asks the attempts a split; whoever it shows to be unable to answer is
+// an event, and drops out of every later ranking.
+func (l *loop) examine(ctx context.Context, split mergesearch.Split, items []mergesearch.ItemID, attempts []*attempt) error {
+	if _, err := l.ask(ctx, attempts, split, items); err != nil {
+		return err
+	}
+	for _, a := range attempts {
+		if !a.answers.failed(items) {
+			continue
+		}
+		err := l.Recorder.Event(ctx, "finalist_failed", map[string]any{
+			"candidate": a.trial.ID(), "split": split, "reason": a.answers.failure.Code, "text": a.answers.failure.Text,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rank sorts the attempts that answered the items asked by their fitness on the
+// items given, best first; equal ones stay in order.
+func (l *loop) rank(attempts []*attempt, asked, on []mergesearch.ItemID) ([]*attempt, error) {
+	fitness := map[*attempt]float64{}
+	var out []*attempt
+	for _, a := range attempts {
+		if a.answers.failed(asked) {
+			continue
+		}
+		s, err := l.Benchmark.Score(a.answers.on(on), a.answers.fingerprint)
+		if err != nil {
+			return nil, err
+		}
+		fitness[a] = s.Fitness
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, func(a, b *attempt) int { return cmp.Compare(fitness[b], fitness[a]) })
+	return out, nil
+}
+
+// judge opens the held-out items and fills in the result. A finalist or parent
+// that cannot answer them gives way to the next.
+func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, parents []*attempt) error {
+	l.enter(PhaseHeldOut)
+	items := idsOf(l.Scorer.Items(mergesearch.HeldOutSplit))
+	baselines := scoredOf(l.baselines)
+	answered := func(a *attempt) bool { return !a.answers.failed(items) }
+	winner, others := -1, slices.Concat(parents, baselines)
+	for i := range finalists {
+		if err := l.examine(ctx, mergesearch.HeldOutSplit, items, append(finalists[i:i+1:i+1], others...)); err != nil {
+			return err
+		}
+		if others = nil; answered(finalists[i]) {
+			winner = i
+			break
+		}
+	}
+	best := slices.IndexFunc(parents, answered)
+	if winner < 0 || best < 0 {
+		return errors.New("no finalist, or no parent, could answer all validation and held-out items")
+	}
+	return l.compareAll(r, items, finalists[winner], parents[best], slices.DeleteFunc(baselines, func(a *attempt) bool { return !answered(a) }))
+}
+
+// compareAll fills in the result from answers that are all there.
+func (l *loop) compareAll(r *mergesearch.Result, items []mergesearch.ItemID, winner, best *attempt, baselines []*attempt) (err error) {
+	r.BestParent = best.trial.Name
+	if r.Best, err = l.finalist("winner", winner, items); err != nil {
+		return err
+	}
+	if r.Verdict.Comparison, err = l.Judge.Compare(winner.answers.on(items), best.answers.on(items)); err != nil {
+		return err
+	}
+	r.Verdict.BeatsBestParent = r.Verdict.CILow > 0
+	for _, a := range l.parents {
+		if a.trial.State != mergesearch.Scored || len(a.answers.missing(items)) > 0 {
+			continue
+		}
+		f, err := l.finalist(a.trial.Name, a, items)
+		if err != nil {
+			return err
+		}
+		r.Parents = append(r.Parents, f)
+	}
+	for _, a := range baselines {
+		f, err := l.finalist(a.trial.Name, a, items)
+		if err != nil {
+			return err
+		}
+		c, err := l.Judge.Compare(winner.answers.on(items), a.answers.on(items))
+		if err != nil {
+			return err
+		}
+		r.Baselines, r.AgainstBaselines = append(r.Baselines, f), append(r.AgainstBaselines, c)
+	}
+	return nil
+}
+
+func (l *loop) finalist(name string, a *attempt, items []mergesearch.ItemID) (mergesearch.Finalist, error) {
+	s, err := l.Benchmark.Score(a.answers.on(items), a.answers.fingerprint)
+	return mergesearch.Finalist{
+		Name: name, Candidate: a.trial.ID(), RecipeID: a.trial.RecipeID, Recipe: a.trial.Recipe,
+		Search: a.trial.Score, HeldOut: s,
+	}, err
+}
+
+// tally counts what the run took.
+func (l *loop) tally(r *Report) {
+	r.ItemAnswers, r.Missing, r.Failures = l.spent, l.missing, map[string]int{}
+	for _, a := range l.trials {
+		switch a.trial.State {
+		case mergesearch.Failed:
+			r.Failures[a.trial.Reason.Code]++
+			r.Evaluations++
+		case mergesearch.Scored, mergesearch.Eliminated:
+			r.Evaluations++
+		}
+	}
+}
+
+func scoredOf(attempts []*attempt) []*attempt {
+	var out []*attempt
+	for _, a := range attempts {
+		if a.trial.State == mergesearch.Scored {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func idsOf(items []mergesearch.Item) []mergesearch.ItemID {
+	out := make([]mergesearch.ItemID, len(items))
+	for i, item := range items {
+		out[i] = item.ID
+	}
+	return out
+}
