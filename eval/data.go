@@ -75,16 +75,22 @@ func parseDocuments(text []byte) ([]document, error) {
 
 func parseArray(text []byte) ([]document, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
-	lineAt := func(offset int64) int { return 1 + bytes.Count(text[:min(offset, int64(len(text)))], []byte("\n")) }
+	fail := func(err error) error {
+		at := d.InputOffset()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			at = int64(len(text))
+		}
+		return broken(1+bytes.Count(text[:at], []byte("\n")), err)
+	}
 	if _, err := d.Token(); err != nil {
-		return nil, broken(lineAt(d.InputOffset()), err)
+		return nil, fail(err)
 	}
 	var docs []document
 	line, counted := 1, int64(0)
 	for d.More() {
 		var record json.RawMessage
 		if err := d.Decode(&record); err != nil {
-			return nil, broken(lineAt(d.InputOffset()), err)
+			return nil, fail(err)
 		}
 		start := d.InputOffset() - int64(len(record))
 		line += bytes.Count(text[counted:start], []byte("\n"))
@@ -96,10 +102,10 @@ func parseArray(text []byte) ([]document, error) {
 		docs = append(docs, document{line: line, place: len(docs) + 1, fields: fields})
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, broken(lineAt(d.InputOffset()), err)
+		return nil, fail(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, &mergesearch.InputError{Line: lineAt(d.InputOffset()), Problem: "something follows the JSON array"}
+		return nil, fail(errors.New("something follows the array"))
 	}
 	return docs, nil
 }
