@@ -22,7 +22,7 @@ type Items struct{ Search, Validation, HeldOut int }
 // preferences of its own:
 //
 //	ability_s = top - own_s (3/4 (need_s - mean w_s)^2 + 1/4 sum_g a_sg (w_sg - need_sg)^2)
-//	                - hurt_s sum_e size_e^2 (2/3 mean(w_e)^2 + 1/3 sum_g a_sg (w_eg - r_seg)^2)
+//	                - hurt_s sum_e size_e^2 (1/2 mean(w_e)^2 + 1/2 sum_g a_sg (w_eg - r_seg)^2)
 //
 // A weight above the need costs a tenth. An item of difficulty b and
 // discrimination a is solved when its luck is below 1/(1+exp(-a (ability - b))).
@@ -79,9 +79,9 @@ func NewFamily(seed uint64, items Items) *Family {
 	}
 	rng := rand.New(rand.NewPCG(seed, 0xfa111))
 	for _, s := range []skill{
-		{own: 13, need: 1.1, hurt: 1, size: 1},
+		{own: 13, need: 1.1, hurt: 0.8, size: 1},
 		{own: 40, need: 0.35, hurt: 0.7, size: 2},
-		{own: 6.5, need: 0.95, hurt: 1.8, size: 1},
+		{own: 6.5, need: 0.95, hurt: 1.5, size: 1},
 	} {
 		f.skills = append(f.skills, s.draw(len(f.Space.Experts), len(f.Space.Groups), rng))
 	}
@@ -106,9 +106,9 @@ func NewFamily(seed uint64, items Items) *Family {
 func (s skill) draw(experts, groups int, rng *rand.Rand) skill {
 	total := 0.0
 	for range groups {
-		a := math.Exp(0.5 * rng.NormFloat64())
+		a := math.Exp(0.7 * rng.NormFloat64())
 		s.importance = append(s.importance, a)
-		s.needs = append(s.needs, s.need*(1+0.4*rng.NormFloat64()))
+		s.needs = append(s.needs, s.need*(1+0.6*rng.NormFloat64()))
 		total += a
 	}
 	for g := range groups {
@@ -117,7 +117,7 @@ func (s skill) draw(experts, groups int, rng *rand.Rand) skill {
 	for range experts {
 		var rest []float64
 		for range groups {
-			rest = append(rest, 0.15*rng.NormFloat64())
+			rest = append(rest, 0.2*rng.NormFloat64())
 		}
 		s.rest = append(s.rest, rest)
 	}
@@ -162,16 +162,16 @@ func (f *Family) abilities(r mergesearch.Recipe) []float64 {
 		}
 		own, hurt := 0.75*shortfall(k.need, mean(w[s])), 0.0
 		for g, a := range k.importance {
-			own += 0.25 * a * (w[s][g] - k.needs[g]) * (w[s][g] - k.needs[g])
+			own += 0.25 * a * shortfall(k.needs[g], w[s][g])
 		}
 		for e := range w {
 			if e == s {
 				continue
 			}
 			size := f.skills[e].size * f.skills[e].size
-			hurt += size * 2 / 3 * mean(w[e]) * mean(w[e])
+			hurt += size / 2 * mean(w[e]) * mean(w[e])
 			for g, a := range k.importance {
-				hurt += size / 3 * a * (w[e][g] - k.rest[e][g]) * (w[e][g] - k.rest[e][g])
+				hurt += size / 2 * a * (w[e][g] - k.rest[e][g]) * (w[e][g] - k.rest[e][g])
 			}
 		}
 		out[s] = 3.7 - k.own*own - k.hurt*hurt - penalty

@@ -22,7 +22,7 @@ type Recorder struct {
 	calls   int
 	trials  map[int]mergesearch.Trial
 	genomes map[int]string
-	recipes map[mergesearch.RecipeID]*search.Known
+	recipes map[mergesearch.RecipeID]*mergesearch.Known
 	twice   int // items recorded again
 	Events  []string
 }
@@ -33,7 +33,7 @@ var _ search.Recorder = (*Recorder)(nil)
 func NewRecorder() *Recorder {
 	return &Recorder{
 		trials: map[int]mergesearch.Trial{}, genomes: map[int]string{},
-		recipes: map[mergesearch.RecipeID]*search.Known{},
+		recipes: map[mergesearch.RecipeID]*mergesearch.Known{},
 	}
 }
 
@@ -71,14 +71,14 @@ func (r *Recorder) Begin(ctx context.Context, t mergesearch.Trial, genome string
 }
 
 // Known returns what is recorded of a recipe.
-func (r *Recorder) Known(_ context.Context, id mergesearch.RecipeID) (search.Known, error) {
+func (r *Recorder) Known(_ context.Context, id mergesearch.RecipeID) (mergesearch.Known, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.recipes[id]
 	if k == nil {
-		return search.Known{}, nil
+		return mergesearch.Known{}, nil
 	}
-	return search.Known{Fingerprint: k.Fingerprint, Outcomes: slices.Clone(k.Outcomes), Failure: k.Failure}, nil
+	return mergesearch.Known{Fingerprint: k.Fingerprint, Outcomes: slices.Clone(k.Outcomes), Failure: k.Failure}, nil
 }
 
 // Answered adds outcomes to a recipe and counts those that it already had.
@@ -127,9 +127,9 @@ func (r *Recorder) Event(ctx context.Context, kind string, _ map[string]any) err
 	return nil
 }
 
-func (r *Recorder) recipe(id mergesearch.RecipeID) *search.Known {
+func (r *Recorder) recipe(id mergesearch.RecipeID) *mergesearch.Known {
 	if r.recipes[id] == nil {
-		r.recipes[id] = &search.Known{}
+		r.recipes[id] = &mergesearch.Known{}
 	}
 	return r.recipes[id]
 }
