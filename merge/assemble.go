@@ -1,0 +1,152 @@
+package merge
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"mergesearch"
+	"mergesearch/merge/kernel"
+)
+
+// inputs returns the binding of a floating tensor of the plan.
+func (e *Engine) inputs(ctx context.Context, p *Plan, t *PlannedTensor) (*binding, error) {
+	b := &binding{
+		engine: e, run: e.runner(ctx), tensor: t.Name, index: e.index[t.Name], seed: p.Recipe.Seed,
+		settings: settings{global: t.Global},
+	}
+	for i, name := range p.Models {
+		o, err := e.operand(name, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		b.models = append(b.models, o)
+		b.settings.models = append(b.settings.models, t.PerModel[i])
+	}
+	if p.Base != "" {
+		var err error
+		if b.base, err = e.operand(p.Base, t.Name); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (e *Engine) operand(name, tensor string) (operand, error) {
+	m := e.modelNamed(name)
+	t, err := m.Tensor(tensor)
+	if err != nil {
+		return operand{}, err
+	}
+	return operand{model: m, view: kernel.View{DType: t.DType, Data: t.Data}}, nil
+}
+
+// work is one tensor of a merge, ready to be computed in tiles.
+type work struct {
+	*PlannedTensor
+	apply    apply
+	nan, inf atomic.Int64
+}
+
+// prepare computes or looks up what a tensor needs before its first tile.
+func (e *Engine) prepare(ctx context.Context, p *Plan, t *PlannedTensor) (*work, error) {
+	w := &work{PlannedTensor: t}
+	if t.Copied {
+		data, err := e.equalData(p, t.Name)
+		if err != nil {
+			return nil, err
+		}
+		size := t.DType.Size()
+		w.apply = func(out kernel.View, lo, hi int) kernel.Counts {
+			copy(out.Data, data[lo*size:hi*size])
+			return kernel.Counts{}
+		}
+		return w, nil
+	}
+	b, err := e.inputs(ctx, p, t)
+	if err != nil {
+		return nil, err
+	}
+	w.apply = p.method.bind(b)
+	return w, ctx.Err()
+}
+
+// equalData returns the data of a tensor that is not floating, which must be the
+// same in all models of the plan.
+func (e *Engine) equalData(p *Plan, tensor string) ([]byte, error) {
+	first, err := e.modelNamed(p.Donor).Tensor(tensor)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range namesOf(p.Recipe) {
+		m := e.modelNamed(name)
+		t, err := m.Tensor(tensor)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(t.Data, first.Data) {
+			return nil, &mergesearch.InputError{
+				File: m.File(tensor), Field: tensor,
+				Problem: fmt.Sprintf("%s tensor differs from that in %s", t.DType, e.modelNamed(p.Donor).File(tensor)),
+				Hint:    "tensors that are not floating cannot be merged, so they must be equal; quantised models have to be dequantised first",
+			}
+		}
+	}
+	return first.Data, nil
+}
+
+// compute writes elements lo to hi of the tensor to out, which holds just these.
+func (w *work) compute(out []byte, lo, hi int) {
+	c := w.apply(kernel.View{DType: w.DType, Data: out}, lo, hi)
+	w.nan.Add(c.NaN)
+	w.inf.Add(c.Inf)
+}
+
+// failure returns the *mergesearch.Failure of a tensor that is not finite, or nil.
+func (w *work) failure() error {
+	nan, inf := w.nan.Load(), w.inf.Load()
+	if nan == 0 && inf == 0 {
+		return nil
+	}
+	return &mergesearch.Failure{Reason: mergesearch.Reason{
+		Code: "not_finite", Text: fmt.Sprintf("tensor %s: %d NaN and %d infinite values", w.Name, nan, inf),
+	}}
+}
+
+// Reference computes one tensor of a recipe by the method's slow reference, as
+// bytes of the output type. It is what Build and Write are tested against.
+func (e *Engine) Reference(r mergesearch.Recipe, tensor string) ([]byte, error) {
+	p, err := e.Plan(r)
+	if err != nil {
+		return nil, err
+	}
+	i, ok := e.index[tensor]
+	if !ok {
+		return nil, fmt.Errorf("no tensor %q", tensor)
+	}
+	t := &p.Tensors[i]
+	if t.Copied {
+		return e.equalData(p, tensor)
+	}
+	b, err := e.inputs(context.Background(), p, t)
+	if err != nil {
+		return nil, err
+	}
+	out := kernel.View{DType: t.DType, Data: make([]byte, t.bytes())}
+	kernel.Store(out, p.method.reference(b.operands()))
+	return out.Data, nil
+}
+
+// operands widens the inputs for a reference.
+func (b *binding) operands() operands {
+	o := operands{tensor: b.tensor, settings: b.settings, seed: b.seed}
+	if b.base.model != nil {
+		o.base = kernel.Load(b.base.view)
+	}
+	for _, m := range b.models {
+		x, name := kernel.Load(m.view), m.model.name
+		o.x, o.names = append(o.x, x), append(o.names, name)
+	}
+	return o
+}

@@ -1,0 +1,41 @@
+// Package merge is the stage that answers "which tensors?": it turns a recipe
+// into a merged model, in memory for a search or as a Hugging Face directory.
+//
+// What goes in and out. Model directories go in once, through Open; recipes
+// come one after another. Plan checks a recipe against the headers alone; Build
+// gives a mergesearch.Candidate whose tensors are in memory; Write streams a
+// directory to disk. ReadRecipe and FormatRecipe speak mergekit's YAML.
+//
+// Types to know: Engine (the opened models with what is kept about them), Plan
+// (a recipe resolved to one value per parameter, model and tensor),
+// mergesearch.Method (the declaration beside each implementation; Methods lists
+// them).
+//
+// Invariants.
+//
+//   - Everything that can be wrong with a recipe or a model is found before the
+//     first tensor is read, and is a *mergesearch.InputError. A merge whose
+//     result is not finite is a *mergesearch.Failure with code "not_finite".
+//   - Arithmetic is float32, whatever the types of the inputs, rounded once to
+//     the type of the output.
+//   - Models are put in the order of their names before any arithmetic, and
+//     sums over a tensor have a fixed order. The same recipe gives the same
+//     bytes for any order of models, number of threads, tile size and vector
+//     level.
+//   - What does not depend on coefficients (magnitude thresholds, scalar
+//     products, sums of masked task vectors) is computed once per engine and kept
+//     within a byte limit.
+//   - Tensors that are not floating (buffers of indices) must be equal in all
+//     models of the recipe; then they are copied. Otherwise the merge is refused.
+//   - An Engine is safe for concurrent use. Close it after the last candidate
+//     was built; candidates do not refer to it.
+//
+// One file per method: linear, slerp, task_arithmetic, ties, dare_linear,
+// dare_ties, passthrough. Each states its formula with the paper, declares its
+// parameters and has a slow reference, which Engine.Reference runs. Adding one
+// means adding its file and its line in methods.go.
+//
+// Not here: the arithmetic itself (merge/kernel), the file format
+// (merge/safetensors), small models for tests and the laws every method keeps
+// (merge/mergetest), what to merge (search), how good it is (eval).
+package merge

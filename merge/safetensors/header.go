@@ -1,0 +1,308 @@
+package safetensors
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+	"strings"
+	"unicode"
+
+	"mergesearch"
+)
+
+// Limits of what is read. Real checkpoints stay far below; beyond them a file is
+// refused before memory is spent on it.
+const (
+	MaxHeaderBytes  = 100_000_000 // as in the reference implementation
+	MaxTensors      = 200_000     // of one file, and of one checkpoint
+	MaxRank         = 8
+	MaxNameBytes    = 512
+	MaxEmptyTensors = 1_000
+)
+
+// Info is what a header says of one tensor.
+type Info struct {
+	Name       string
+	DType      mergesearch.DType
+	Shape      []int
+	Begin, End int64 // bytes, counted from the end of the header
+}
+
+// Header is the checked header of one file.
+type Header struct {
+	Tensors  []Info // by Begin
+	Metadata map[string]string
+	Length   int64 // bytes before the data: 8 and the JSON text
+}
+
+// A fieldError is a refusal that knows its field but not yet its file.
+func fieldError(field, format string, args ...any) error {
+	return &mergesearch.InputError{Field: shown(field), Problem: fmt.Sprintf(format, args...)}
+}
+
+// shown cuts a name from a file to what fits an error line.
+func shown(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
+	if len(name) > 120 {
+		return name[:120] + "..."
+	}
+	return name
+}
+
+// ParseHeader reads the header of a file of which text is a prefix that holds
+// the header, or all of it, and size is the length. It checks all that can be
+// checked without the data. Errors are *mergesearch.InputError without a file.
+func ParseHeader(text []byte, size int64) (Header, error) {
+	if size < 8 || len(text) < 8 {
+		return Header{}, fieldError("header", "the file has %d bytes, too few for a header", size)
+	}
+	n := binary.LittleEndian.Uint64(text)
+	switch {
+	case n > MaxHeaderBytes:
+		return Header{}, fieldError("header", "claims %d bytes, more than the limit of %d", n, MaxHeaderBytes)
+	case int64(n) > size-8:
+		return Header{}, &mergesearch.InputError{
+			Field: "header", Problem: fmt.Sprintf("truncated: claims %d bytes, the file has %d after the length", n, size-8),
+			Hint: "the file is incomplete or no safetensors file; copy or download it again",
+		}
+	case int(n) > len(text)-8:
+		panic("safetensors: the header was not read in full")
+	}
+	h := Header{Length: 8 + int64(n)}
+	s := &scanner{text: text[8 : 8+n]}
+	if err := h.read(s); err != nil {
+		var in *mergesearch.InputError
+		if errors.As(err, &in) {
+			return Header{}, err
+		}
+		return Header{}, fieldError("header", "%v", err)
+	}
+	return h, h.checkRanges(size - h.Length)
+}
+
+func (h *Header) read(s *scanner) error {
+	if len(s.text) == 0 || s.text[0] != '{' {
+		return s.fail("want '{' as the first byte")
+	}
+	err := s.object(func(name string) error {
+		if name == "__metadata__" {
+			return h.readMetadata(s)
+		}
+		if len(h.Tensors) >= MaxTensors {
+			return s.fail("more than %d tensors", MaxTensors)
+		}
+		t, err := readInfo(s, name)
+		h.Tensors = append(h.Tensors, t)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.end()
+}
+
+func (h *Header) readMetadata(s *scanner) error {
+	h.Metadata = map[string]string{}
+	return s.object(func(key string) error {
+		value, err := s.string()
+		h.Metadata[key] = value
+		return err
+	})
+}
+
+// readInfo reads {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}:
+// these three keys, spelt so, each once.
+func readInfo(s *scanner, name string) (Info, error) {
+	t := Info{Name: name}
+	if err := checkName(name); err != nil {
+		return t, err
+	}
+	fields := 0
+	err := s.object(func(key string) (err error) {
+		fields++
+		switch key {
+		case "dtype":
+			t.DType, err = readDType(s, name)
+		case "shape":
+			t.Shape, err = readShape(s, name)
+		case "data_offsets":
+			t.Begin, t.End, err = readOffsets(s, name)
+		default:
+			err = fieldError(name, "unknown field %.40q", key)
+		}
+		return err
+	})
+	if err == nil && fields != 3 {
+		err = fieldError(name, "want dtype, shape and data_offsets, have %d of them", fields)
+	}
+	if err == nil {
+		err = t.checkBytes()
+	}
+	return t, err
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) > MaxNameBytes {
+		return fieldError(name, "tensor name of %d bytes, want 1 to %d", len(name), MaxNameBytes)
+	}
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return fieldError(name, "tensor name with the unprintable character %U", r)
+		}
+	}
+	return nil
+}
+
+func readDType(s *scanner, name string) (mergesearch.DType, error) {
+	text, err := s.string()
+	if err != nil {
+		return "", err
+	}
+	d := mergesearch.DType(text)
+	if d.Size() == 0 {
+		e := fieldError(name+".dtype", "type %.20q cannot be read", text).(*mergesearch.InputError)
+		e.Hint = "known: BF16, F16, F32, F64, I64, I32, I16, I8, U8, BOOL; convert the model first"
+		return "", e
+	}
+	return d, nil
+}
+
+func readShape(s *scanner, name string) ([]int, error) {
+	shape := []int{}
+	err := s.array(func(i int) error {
+		if i >= MaxRank {
+			return fieldError(name+".shape", "more than %d dimensions", MaxRank)
+		}
+		n, err := s.uint()
+		if err == nil && n > math.MaxInt32*1024 {
+			err = fieldError(name+".shape", "dimension %d is too large", n)
+		}
+		shape = append(shape, int(n))
+		return err
+	})
+	return shape, err
+}
+
+func readOffsets(s *scanner, name string) (begin, end int64, err error) {
+	var o [2]int64
+	n := 0
+	err = s.array(func(i int) error {
+		u, err := s.uint()
+		switch {
+		case err != nil:
+			return err
+		case i >= 2:
+			return fieldError(name+".data_offsets", "more than two numbers")
+		case u > math.MaxInt64:
+			return fieldError(name+".data_offsets", "offset %d is too large", u)
+		}
+		o[i] = int64(u)
+		n++
+		return nil
+	})
+	if err == nil && n != 2 {
+		err = fieldError(name+".data_offsets", "want two numbers, have %d", n)
+	}
+	return o[0], o[1], err
+}
+
+// checkBytes demands that the range holds exactly the elements of the shape.
+func (t Info) checkBytes() error {
+	bytes := uint64(t.DType.Size())
+	for _, d := range t.Shape {
+		high, low := bits.Mul64(bytes, uint64(d))
+		if high != 0 || low > math.MaxInt64 {
+			return fieldError(t.Name+".shape", "%v of %s overflows", t.Shape, t.DType)
+		}
+		bytes = low
+	}
+	if t.Begin > t.End {
+		return fieldError(t.Name+".data_offsets", "upside down: %d to %d", t.Begin, t.End)
+	}
+	if uint64(t.End-t.Begin) != bytes {
+		return fieldError(t.Name+".data_offsets", "%d bytes, but shape %v of %s needs %d", t.End-t.Begin, t.Shape, t.DType, bytes)
+	}
+	return nil
+}
+
+// checkRanges sorts the tensors by place and demands that they fill the data
+// without hole or overlap.
+func (h *Header) checkRanges(data int64) error {
+	slices.SortStableFunc(h.Tensors, func(a, b Info) int {
+		return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End))
+	})
+	var end int64
+	empty := 0
+	for _, t := range h.Tensors {
+		switch {
+		case t.Begin > end:
+			return fieldError(t.Name+".data_offsets", "begins at %d, leaving a hole after %d", t.Begin, end)
+		case t.Begin < end:
+			return fieldError(t.Name+".data_offsets", "begins at %d, inside the tensor that ends at %d", t.Begin, end)
+		case t.Begin == t.End:
+			if empty++; empty > MaxEmptyTensors {
+				return fieldError(t.Name, "more than %d empty tensors", MaxEmptyTensors)
+			}
+		}
+		end = t.End
+	}
+	if end > data {
+		return &mergesearch.InputError{
+			Field:   "data",
+			Problem: fmt.Sprintf("truncated: the file has %d bytes, the header needs %d", h.Length+data, h.Length+end),
+			Hint:    "the file is incomplete; copy or download it again",
+		}
+	}
+	if end < data {
+		return fieldError("data", "%d bytes after the last tensor", data-end)
+	}
+	return nil
+}
+
+// Append appends the header as it stands in a file, length included, padded so
+// that the data begins at a multiple of 8. Tensors keep their order.
+func (h Header) Append(to []byte) []byte {
+	var b []byte
+	b = append(b, '{')
+	if len(h.Metadata) > 0 {
+		b = append(append(b, `"__metadata__":`...), quoteJSON(h.Metadata)...)
+	}
+	for _, t := range h.Tensors {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(b, quoteJSON(t.Name)...), `:{"dtype":"`...)
+		b = append(append(b, t.DType...), `","shape":`...)
+		if len(t.Shape) == 0 {
+			b = append(b, "[]"...)
+		} else {
+			b = append(b, quoteJSON(t.Shape)...)
+		}
+		b = fmt.Appendf(b, `,"data_offsets":[%d,%d]}`, t.Begin, t.End)
+	}
+	b = append(b, '}')
+	for (8+len(b))%8 != 0 {
+		b = append(b, ' ')
+	}
+	to = binary.LittleEndian.AppendUint64(to, uint64(len(b)))
+	return append(to, b...)
+}
+
+// quoteJSON marshals strings, numbers and maps of strings, which cannot fail.
+func quoteJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("safetensors: " + err.Error())
+	}
+	return b
+}

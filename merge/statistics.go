@@ -1,0 +1,128 @@
+package merge
+
+import (
+	"container/list"
+	"sync"
+
+	"mergesearch/merge/kernel"
+)
+
+// statistics keeps what does not depend on coefficients, least recently used
+// out first once the limit is reached. It is safe for concurrent use; two merges
+// that miss the same entry both compute it, with equal results.
+type statistics struct {
+	limit int64 // bytes
+
+	mu      sync.Mutex
+	entries map[statKey]*list.Element
+	recent  list.List // of *statEntry, the latest in front
+}
+
+type statKind uint8
+
+const (
+	trimStat statKind = iota
+	dotsStat
+	magnitudeStat
+	keptStat
+)
+
+// statKey names one number of a tensor: base and model are places among the
+// engine's models.
+type statKey struct {
+	kind                statKind
+	base, model, tensor int32
+	kept                uint64 // elements or, of a mask, its bound
+	mask, stream        uint64 // of a mask
+}
+
+type statEntry struct {
+	key   statKey
+	value any
+}
+
+// statBytes is about what an entry takes: key, value, list element and its share
+// of the map.
+const statBytes = 320
+
+func (s *statistics) get(k statKey) (any, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	el, ok := s.entries[k]
+	if !ok {
+		return nil, false
+	}
+	s.recent.MoveToFront(el)
+	return el.Value.(*statEntry).value, true
+}
+
+func (s *statistics) put(k statKey, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.entries[k]; ok {
+		return
+	}
+	if s.entries == nil {
+		s.entries = map[statKey]*list.Element{}
+	}
+	s.entries[k] = s.recent.PushFront(&statEntry{key: k, value: value})
+	for int64(len(s.entries))*statBytes > s.limit && s.recent.Len() > 1 {
+		last := s.recent.Back()
+		delete(s.entries, last.Value.(*statEntry).key)
+		s.recent.Remove(last)
+	}
+}
+
+// forget drops everything, for measurements from scratch.
+func (s *statistics) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = nil
+	s.recent.Init()
+}
+
+// kept returns the value of a statistic, computing it if it is not at hand.
+func kept[T any](s *statistics, k statKey, compute func() T) T {
+	if v, ok := s.get(k); ok {
+		return v.(T)
+	}
+	v := compute()
+	s.put(k, v)
+	return v
+}
+
+func (b *binding) key(kind statKind, base, x operand) statKey {
+	return statKey{kind: kind, base: int32(base.model.number), model: int32(x.model.number), tensor: int32(b.index)}
+}
+
+// trim returns the threshold that keeps this many of model i's task vector.
+func (b *binding) trim(i, keep int) kernel.Trim {
+	k := b.key(trimStat, b.base, b.models[i])
+	k.kept = uint64(keep)
+	return kept(&b.engine.stats, k, func() kernel.Trim {
+		return b.engine.kernel.SelectMagnitude(b.base.view, b.models[i].view, keep, b.engine.tile, b.run)
+	})
+}
+
+// dots returns the scalar products of two models' tensors.
+func (b *binding) dots(x, y operand) kernel.Dots {
+	return kept(&b.engine.stats, b.key(dotsStat, x, y), func() kernel.Dots {
+		return b.engine.kernel.Dots(x.view, y.view, b.engine.tile, b.run)
+	})
+}
+
+// sumMagnitudes returns the sum of magnitudes of model i's task vector.
+func (b *binding) sumMagnitudes(i int) float64 {
+	return kept(&b.engine.stats, b.key(magnitudeStat, b.base, b.models[i]), func() float64 {
+		return b.engine.kernel.SumMagnitudes(b.base.view, b.models[i].view, b.engine.tile, b.run)
+	})
+}
+
+// sumKept returns the same over the elements that the mask keeps.
+func (b *binding) sumKept(i int, m kernel.Mask) float64 {
+	k := b.key(keptStat, b.base, b.models[i])
+	k.kept, k.mask, k.stream = uint64(m.KeepBelow), m.Key, m.Stream
+	return kept(&b.engine.stats, k, func() float64 {
+		return b.engine.kernel.SumKept(b.base.view, b.models[i].view, m, b.engine.tile, b.run)
+	})
+}

@@ -1,0 +1,171 @@
+package merge
+
+import (
+	"math"
+
+	"mergesearch/merge/kernel"
+)
+
+// What the methods on task vectors share:
+//
+//	out = theta_0 + lambda * consensus_i(w_i sparse_i(theta_i - theta_0)).
+//
+// Each method chooses how task vectors are made sparse and whether a sign is
+// elected; see its file.
+
+// combine returns the function that joins the task vectors of a binding.
+func (b *binding) combine(sparse func(i int) kernel.TaskVector, elect bool) apply {
+	models := make([]kernel.TaskVector, len(b.models))
+	for i, w := range b.weights() {
+		models[i] = sparse(i)
+		models[i].Weight = w
+	}
+	c := consensus(b.settings, elect)
+	return func(out kernel.View, lo, hi int) kernel.Counts {
+		part := make([]kernel.TaskVector, len(models))
+		for i, m := range models {
+			part[i] = m
+			part[i].Model = b.models[i].view.Slice(lo, hi)
+		}
+		return b.engine.kernel.Combine(out, b.base.view.Slice(lo, hi), part, c, lo)
+	}
+}
+
+// consensus returns the recipe's flags. Weights that cancel are not divided by.
+func consensus(s settings, elect bool) kernel.Consensus {
+	c := kernel.Consensus{Elect: elect, Normalize: s.flag("normalize"), Divisor: 1, Lambda: float32(s.global["lambda"])}
+	if sum := s.weightSum(); math.Abs(sum) >= 1e-8 {
+		c.Divisor = float32(sum)
+	}
+	return c
+}
+
+// keepAll is how task arithmetic makes task vectors sparse.
+func keepAll(int) kernel.TaskVector { return kernel.TaskVector{} }
+
+// keepLargest keeps the share density of the largest magnitudes.
+func (b *binding) keepLargest(i int) kernel.TaskVector {
+	n := b.elements()
+	keep := keptElements(b.settings.models[i]["density"], n)
+	if keep == n {
+		return kernel.TaskVector{}
+	}
+	return kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, keep)}
+}
+
+// keptElements is how many of n elements a density keeps: the product rounded
+// down, but one at least unless the density is zero.
+func keptElements(density float64, n int) int {
+	if density >= 1 || n == 0 {
+		return n
+	}
+	if density <= 0 {
+		return 0
+	}
+	return max(1, int(density*float64(n)))
+}
+
+// keepDrawn keeps elements at random and, with rescale, multiplies them so that
+// the sum of magnitudes stays what it was.
+func (b *binding) keepDrawn(i int) kernel.TaskVector {
+	density := b.settings.models[i]["density"]
+	if density >= 1 {
+		return kernel.TaskVector{}
+	}
+	mask := kernel.NewMask(b.seed, b.models[i].model.name, b.tensor, max(density, 0))
+	scale := float32(1)
+	if b.flag("rescale") {
+		scale = rescale(b.sumMagnitudes(i), b.sumKept(i, mask))
+	}
+	return kernel.TaskVector{Keep: kernel.KeepRandom, Mask: mask, Scale: scale}
+}
+
+// rescale returns the factor that brings a kept sum of magnitudes back to the
+// whole; sums below 1e-7 are left alone, as mergekit does.
+func rescale(all, kept float64) float32 {
+	if all < 1e-7 || kept < 1e-7 {
+		return 1
+	}
+	return float32(all / kept)
+}
+
+// combineReference is the common formula, on task vectors already made sparse.
+func combineReference(o operands, sparse func(d []float32, i int) []float32, elect bool) []float32 {
+	terms := make([][]float32, len(o.x))
+	w, c := o.weights(), consensus(o.settings, elect)
+	for i, x := range o.x {
+		d := sparse(kernel.TaskVectorReference(o.base, x), i)
+		for e := range d {
+			d[e] *= w[i]
+		}
+		terms[i] = d
+	}
+	out := make([]float32, len(o.base))
+	for e := range out {
+		out[e] = o.base[e] + float32(c.Lambda*joinElement(terms, w, e, c))
+	}
+	return out
+}
+
+// joinElement adds element e of the terms, or of those with the elected sign.
+func joinElement(terms [][]float32, w []float32, e int, c kernel.Consensus) float32 {
+	sum := terms[0][e]
+	for _, t := range terms[1:] {
+		sum += t[e]
+	}
+	if !c.Elect || sum != sum {
+		if c.Normalize {
+			sum /= c.Divisor
+		}
+		return sum
+	}
+	var mixed, weights float32
+	for i, t := range terms {
+		if t[e] > 0 && sum >= 0 || t[e] < 0 && sum < 0 {
+			mixed += t[e]
+			weights += w[i]
+		}
+	}
+	if c.Normalize && weights != 0 {
+		mixed /= weights
+	}
+	return mixed
+}
+
+// keepLargestReference trims by sorting.
+func (o operands) keepLargestReference(d []float32, i int) []float32 {
+	kept := kernel.SelectMagnitudeReference(d, keptElements(o.settings.models[i]["density"], len(d)))
+	for e := range d {
+		if !kept[e] {
+			d[e] = 0
+		}
+	}
+	return d
+}
+
+// keepDrawnReference drops and rescales by definition.
+func (o operands) keepDrawnReference(d []float32, i int) []float32 {
+	density := o.settings.models[i]["density"]
+	if density >= 1 {
+		return d
+	}
+	mask := kernel.NewMask(o.seed, o.names[i], o.tensor, max(density, 0))
+	magnitude := func(e int) float64 { return math.Abs(float64(d[e])) }
+	scale := float32(1)
+	if o.flag("rescale") {
+		scale = rescale(kernel.SumReference(len(d), magnitude), kernel.SumReference(len(d), func(e int) float64 {
+			if mask.Keeps(e) {
+				return magnitude(e)
+			}
+			return 0
+		}))
+	}
+	for e := range d {
+		if mask.Keeps(e) {
+			d[e] *= scale
+		} else {
+			d[e] = 0
+		}
+	}
+	return d
+}
