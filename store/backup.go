@@ -23,7 +23,9 @@ func (r *Reader) Backup(ctx context.Context, path string) (err error) {
 			_ = os.Remove(temporary)
 		}
 	}()
-	if _, err := r.pool.ExecContext(ctx, `VACUUM INTO ?`, temporary); err != nil {
+	source := connect(r.file, copying)
+	defer source.Close()
+	if _, err := source.ExecContext(ctx, `VACUUM INTO ?`, temporary); err != nil {
 		return failure(r.path, "back up", err)
 	}
 	if err := checkCopy(ctx, temporary); err != nil {
@@ -39,11 +41,7 @@ func (r *Reader) Backup(ctx context.Context, path string) (err error) {
 }
 
 func checkCopy(ctx context.Context, path string) error {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
-	pool := connect(absolute, readOnly, true)
+	pool := connect(path, unmoving)
 	defer pool.Close()
 	found, err := pragmaCheck(ctx, pool, "quick_check")
 	if err == nil && len(found) > 0 {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mattn/go-sqlite3"
+
 	"mergesearch"
 )
 
@@ -26,12 +28,8 @@ type Report struct {
 func (r *Reader) Check(ctx context.Context) (Report, error) {
 	var rep Report
 	err := r.view(ctx, "check", func(tx *sql.Tx) error {
-		for _, pragma := range []string{"quick_check", "integrity_check", "foreign_key_check"} {
-			found, err := pragmaCheck(ctx, tx, pragma)
-			if err != nil {
-				return err
-			}
-			rep.Problems = append(rep.Problems, found...)
+		if err := rep.file(ctx, r); err != nil {
+			return err
 		}
 		return rep.contents(ctx, tx)
 	})
@@ -43,6 +41,26 @@ func (r *Reader) Check(ctx context.Context) (Report, error) {
 	return rep, err
 }
 
+// file runs SQLite's own checks. A read-only connection forgets the CHECKs of
+// the schema, so this one could write, but is told not to; that it closes while
+// the reader's is open keeps it from moving the log into the database.
+func (rep *Report) file(ctx context.Context, r *Reader) error {
+	m := checking
+	if r.mode == unmoving {
+		m = unmoving
+	}
+	pool := connect(r.file, m)
+	defer pool.Close()
+	for _, pragma := range []string{"integrity_check", "foreign_key_check"} { // the first includes quick_check
+		found, err := pragmaCheck(ctx, pool, pragma)
+		if err != nil {
+			return err
+		}
+		rep.Problems = append(rep.Problems, found...)
+	}
+	return nil
+}
+
 func (rep *Report) contents(ctx context.Context, tx *sql.Tx) error {
 	n, found, err := chainProblems(ctx, tx)
 	if err != nil {
@@ -51,11 +69,10 @@ func (rep *Report) contents(ctx context.Context, tx *sql.Tx) error {
 	rep.Events = n
 	rep.Problems = append(rep.Problems, found...)
 	trials, err := selectTrials(ctx, tx, "")
-	if err != nil { // the text names the trial or recipe that cannot be read
-		var unreadable Hinted
-		if failed := failure("", "", err); errors.As(failed, &unreadable) {
-			return err
-		}
+	var broken sqlite3.Error
+	if errors.As(err, &broken) {
+		return err
+	} else if err != nil { // a trial or recipe that cannot be read; the text names it
 		rep.Problems = append(rep.Problems, err.Error())
 	}
 	rs, err := records(ctx, tx)
@@ -68,23 +85,45 @@ func (rep *Report) contents(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	rep.scores(trials, rs)
+	if err := rep.columns(ctx, tx, trials); err != nil {
+		return err
+	}
 	if err := rep.configuration(ctx, tx); err != nil {
 		return err
 	}
 	return rep.ending(ctx, tx)
 }
 
-// scores compares the columns that queries use with the score that they were
-// taken from.
+// scores compares scores with the answers that they stand for.
 func (rep *Report) scores(trials []Trial, rs []mergesearch.Record) {
-	for i, t := range trials {
-		if _, ok := t.Member(); !ok {
-			continue
-		}
-		if i < len(rs) && len(rs[i].Outcomes) < t.Score.Items {
-			rep.Problems = append(rep.Problems, fmt.Sprintf("%s: a score on %d items, but %d answers", t.ID(), t.Score.Items, len(rs[i].Outcomes)))
+	answers := make(map[int]int, len(rs))
+	for _, r := range rs {
+		answers[r.Index] = len(r.Outcomes)
+	}
+	for _, t := range trials {
+		if _, ok := t.Member(); ok && answers[t.Index] < t.Score.Items {
+			rep.Problems = append(rep.Problems, fmt.Sprintf("%s: a score on %d items, but %d answers", t.ID(), t.Score.Items, answers[t.Index]))
 		}
 	}
+}
+
+// columns compares the columns that queries sort by with the score that they
+// were taken from.
+func (rep *Report) columns(ctx context.Context, tx *sql.Tx, trials []Trial) error {
+	scores := make(map[int]mergesearch.Score, len(trials))
+	for _, t := range trials {
+		scores[t.Index] = t.Score
+	}
+	return each(ctx, tx, func(rows *sql.Rows) error {
+		var index, items int
+		var fitness, stdErr float64
+		err := rows.Scan(&index, &fitness, &stdErr, &items)
+		if s, ok := scores[index]; ok && (s.Fitness != fitness || s.StdErr != stdErr || s.Items != items) {
+			rep.Problems = append(rep.Problems, fmt.Sprintf("%s: fitness %v on %d items, but its score says %v on %d",
+				mergesearch.CandidateOf(index), fitness, items, s.Fitness, s.Items))
+		}
+		return err
+	}, `SELECT idx, fitness, stderr, items FROM trial WHERE fitness IS NOT NULL ORDER BY idx`)
 }
 
 func (rep *Report) configuration(ctx context.Context, tx *sql.Tx) error {

@@ -94,7 +94,7 @@ func (db *DB) insertRun(ctx context.Context, c Configuration) error {
 	}
 	for _, m := range c.Models {
 		err := db.exec(ctx, `INSERT INTO model (name, path, digest, bytes, mtime) VALUES (?, ?, ?, ?, ?)`,
-			m.Name, m.Path, m.Digest, m.Bytes, m.ModTime.UnixNano())
+			m.Name, m.Path, m.Digest, m.Bytes, nanoseconds(m.ModTime))
 		if err != nil {
 			return fmt.Errorf("model %s: %w", m.Name, err)
 		}
@@ -131,7 +131,7 @@ func readRun(ctx context.Context, q querier) (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	run.Created = time.Unix(0, created).UTC()
+	run.Created = moment(created)
 	if run.Seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
 		return run, fmt.Errorf("seed: %w", err)
 	}
@@ -142,7 +142,7 @@ func readRun(ctx context.Context, q querier) (Run, error) {
 		var m Model
 		var mtime int64
 		err := rows.Scan(&m.Name, &m.Path, &m.Digest, &m.Bytes, &mtime)
-		m.ModTime = time.Unix(0, mtime).UTC()
+		m.ModTime = moment(mtime)
 		run.Models = append(run.Models, m)
 		return err
 	}, `SELECT name, path, digest, bytes, mtime FROM model ORDER BY name`)
@@ -156,6 +156,21 @@ func readRun(ctx context.Context, q querier) (Run, error) {
 		return err
 	}, `SELECT name, path, sha256, bytes FROM dataset ORDER BY name`)
 	return run, err
+}
+
+// nanoseconds and moment store a time; 0 is one that was not given.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns).UTC()
 }
 
 // major returns the part of a version within which runs can be continued, as

@@ -5,21 +5,27 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"net/url"
+	"path/filepath"
 
 	"github.com/mattn/go-sqlite3"
 )
 
-// mode is how a connection opens the file.
-type mode string
+// mode is how connections open the file.
+type mode struct {
+	open        string // SQLite's word
+	queryOnly   bool
+	immutable   bool // nobody can change the file, so no log and no locks
+	connections int
+}
 
-const (
-	readWrite mode = "rw"
-	create    mode = "rwc"
-	readOnly  mode = "ro"
+var (
+	readWrite = mode{open: "rw", connections: 1}
+	create    = mode{open: "rwc", connections: 1}
+	readOnly  = mode{open: "ro", queryOnly: true, connections: 4}
+	unmoving  = mode{open: "ro", queryOnly: true, immutable: true, connections: 4}
+	checking  = mode{open: "rw", queryOnly: true, connections: 1}
+	copying   = mode{open: "ro", connections: 1} // VACUUM INTO counts as writing
 )
-
-// readers is the number of read-only connections of one Reader.
-const readers = 4
 
 // connector opens connections with the settings that every one of them needs,
 // without registering a driver under a global name.
@@ -28,28 +34,34 @@ type connector struct {
 }
 
 // connect returns a pool on the database file. Nothing is opened before its
-// first use.
-func connect(path string, m mode, immutable bool) *sql.DB {
+// first use. The path becomes part of a URI, in which a question mark or a
+// percent sign has a meaning of its own.
+func connect(path string, m mode) *sql.DB {
 	q := url.Values{
-		"mode":             {string(m)},
+		"mode":             {m.open},
 		"_busy_timeout":    {"5000"},
 		"_foreign_keys":    {"1"},
 		"_synchronous":     {"FULL"},
 		"_stmt_cache_size": {"64"},
 	}
-	if m == readOnly {
+	if m.queryOnly {
 		q.Set("_query_only", "1")
 	}
-	if immutable {
+	if m.immutable {
 		q.Set("immutable", "1")
 	}
-	pool := sql.OpenDB(connector{dsn: "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()})
-	pool.SetMaxOpenConns(1)
-	if m == readOnly {
-		pool.SetMaxOpenConns(readers)
-		pool.SetMaxIdleConns(readers)
-	}
+	pool := sql.OpenDB(connector{dsn: "file:" + (&url.URL{Path: absolute(path)}).EscapedPath() + "?" + q.Encode()})
+	pool.SetMaxOpenConns(m.connections)
+	pool.SetMaxIdleConns(m.connections)
 	return pool
+}
+
+// absolute returns the path that means the same after a change of directory.
+func absolute(path string) string {
+	if a, err := filepath.Abs(path); err == nil {
+		return a
+	}
+	return path
 }
 
 // Connect opens one connection. trusted_schema and cell_size_check matter for a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
 )
@@ -120,6 +121,10 @@ func failure(path, op string, err error) error {
 	case sqlite3.ErrFull:
 		return &DiskError{Path: path, Op: op, Full: true, Err: err}
 	case sqlite3.ErrIoErr:
+		switch s.SystemErrno {
+		case syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG:
+			return &DiskError{Path: path, Op: op, Full: true, Err: err}
+		}
 		return &DiskError{Path: path, Op: op, Err: fmt.Errorf("%w (code %d)", err, s.ExtendedCode)}
 	}
 	return fmt.Errorf("%s: %s: %w", path, op, err)

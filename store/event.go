@@ -79,7 +79,7 @@ func (r *Reader) Events(ctx context.Context, seq int64, limit int) ([]Event, err
 		var at int64
 		var attrs string
 		err := rows.Scan(&e.Seq, &at, &e.Kind, &attrs)
-		e.At, e.Attrs = time.Unix(0, at).UTC(), json.RawMessage(attrs)
+		e.At, e.Attrs = moment(at), json.RawMessage(attrs)
 		out = append(out, e)
 		return err
 	}, `SELECT seq, at, kind, attrs FROM event WHERE seq > ? ORDER BY seq LIMIT ?`, seq, limit)

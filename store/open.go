@@ -66,14 +66,12 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 }
 
 func (db *DB) open(ctx context.Context, dir string) error {
-	path, err := filepath.Abs(filepath.Join(dir, FileName))
+	path := filepath.Join(dir, FileName)
+	err := ensureFile(ctx, dir, path)
 	if err != nil {
-		return err
-	}
-	if err := ensureFile(ctx, dir, path); err != nil {
 		return failure(path, "create", err)
 	}
-	db.pool = connect(path, readWrite, false)
+	db.pool = connect(path, readWrite)
 	if db.conn, err = db.pool.Conn(ctx); err == nil {
 		err = prepare(ctx, db.conn, path)
 	}
@@ -81,10 +79,13 @@ func (db *DB) open(ctx context.Context, dir string) error {
 		err = db.loadItems(ctx)
 	}
 	if err != nil {
+		if db.conn != nil {
+			db.conn.Close()
+		}
 		db.pool.Close()
 		return failure(path, "open", err)
 	}
-	db.Reader = &Reader{dir: dir, path: path, pool: connect(path, readOnly, false)}
+	db.Reader = &Reader{dir: dir, path: path, file: absolute(path), mode: readOnly, pool: connect(path, readOnly)}
 	return nil
 }
 
@@ -146,7 +147,7 @@ func ensureFile(ctx context.Context, dir, path string) error {
 }
 
 func initialise(ctx context.Context, path string) error {
-	pool := connect(path, create, false)
+	pool := connect(path, create)
 	conn, err := pool.Conn(ctx)
 	if err == nil {
 		_, err = conn.ExecContext(ctx, "PRAGMA journal_mode = WAL")
@@ -156,6 +157,9 @@ func initialise(ctx context.Context, path string) error {
 	}
 	if err == nil {
 		err = checkpoint(ctx, conn)
+	}
+	if conn != nil {
+		err = errors.Join(err, conn.Close())
 	}
 	return errors.Join(err, pool.Close())
 }
@@ -176,7 +180,8 @@ func (db *DB) Close() error {
 	}
 	err := db.Reader.Close()
 	if db.broken == nil {
-		err = errors.Join(err, checkpoint(context.Background(), db.conn))
+		// On a full disk this fails and nothing is lost: the log is on the disk.
+		_ = checkpoint(context.Background(), db.conn)
 	}
 	err = errors.Join(err, db.conn.Close(), db.pool.Close(), db.lock.Close())
 	db.conn = nil

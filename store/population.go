@@ -100,7 +100,7 @@ func (r *Reader) HeldOut(ctx context.Context) (Opening, error) {
 		} else if err != nil {
 			return err
 		}
-		o.At = time.Unix(0, at).UTC()
+		o.At = moment(at)
 		return each(ctx, tx, func(rows *sql.Rows) error {
 			var id mergesearch.ItemID
 			err := rows.Scan(&id)

@@ -120,10 +120,8 @@ func scanTrial(rows *sql.Rows) (Trial, error) {
 	if err != nil {
 		return t, err
 	}
-	t.Begun = time.Unix(0, begun).UTC()
-	if finished.Valid {
-		t.Finished = time.Unix(0, finished.Int64).UTC()
-	}
+	t.Begun = moment(begun)
+	t.Finished = moment(finished.Int64)
 	if score.Valid {
 		if err := json.Unmarshal([]byte(score.String), &t.Score); err != nil {
 			return t, fmt.Errorf("score of %s: %w", t.ID(), err)

@@ -17,7 +17,9 @@ import (
 // safe for concurrent use.
 type Reader struct {
 	dir  string
-	path string
+	path string // as the user gave it, for messages
+	file string // the same, absolute
+	mode mode
 	pool *sql.DB
 }
 
@@ -25,17 +27,18 @@ type Reader struct {
 // changed, and no lock is taken. It refuses what is not a run directory, and
 // databases as Open does, but does not search them for damage: Check does.
 func OpenReadOnly(ctx context.Context, dir string) (*Reader, error) {
-	path, err := filepath.Abs(filepath.Join(dir, FileName))
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	path := filepath.Join(dir, FileName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, &mergesearch.InputError{File: dir, Problem: "no run here (" + FileName + " is missing)", Hint: "name the directory of a run, such as runs/quickstart-s1"}
 	}
 	if err := checkIdentity(path); err != nil {
 		return nil, err
 	}
-	r := &Reader{dir: dir, path: path, pool: connect(path, readOnly, frozen(path))}
+	m := readOnly
+	if frozen(path) {
+		m = unmoving
+	}
+	r := &Reader{dir: dir, path: path, file: absolute(path), mode: m, pool: connect(path, m)}
 	conn, err := r.pool.Conn(ctx)
 	if err == nil {
 		var v int

@@ -39,7 +39,7 @@ func (db *DB) SetEnding(ctx context.Context, e Ending) (Ending, error) {
 			return err
 		}
 		now := db.now()
-		e.PopulationHash, e.At = mergesearch.PopulationHash(rs), time.Unix(0, now.UnixNano()).UTC()
+		e.PopulationHash, e.At = mergesearch.PopulationHash(rs), moment(now.UnixNano())
 		return db.exec(ctx, `INSERT OR REPLACE INTO result (one, status, stop_reason, result, verdict, heldout_peeks, faults, population_hash, at)
 			VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			e.Status, e.StopReason, string(result), string(verdict), e.HeldOutPeeks, e.Faults, e.PopulationHash, now.UnixNano())
@@ -61,6 +61,6 @@ func (r *Reader) Ending(ctx context.Context) (Ending, error) {
 	if err != nil {
 		return e, err
 	}
-	e.At = time.Unix(0, at).UTC()
+	e.At = moment(at)
 	return e, failure(r.path, "read the result", json.Unmarshal([]byte(result), &e.Result))
 }

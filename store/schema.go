@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // applicationID marks the file as ours: "mrgs".
@@ -131,6 +132,7 @@ func pragmaCheck(ctx context.Context, q querier, name string) ([]string, error) 
 	}
 	defer rows.Close()
 	var found []string
+	name, _, _ = strings.Cut(name, "(")
 	columns, err := rows.Columns()
 	if err != nil {
 		return nil, err

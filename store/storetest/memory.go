@@ -102,11 +102,19 @@ func (m *Memory) indices() []int {
 
 // Answered is that of Recorder.
 func (m *Memory) Answered(_ context.Context, t mergesearch.Trial, split mergesearch.Split, outcomes []mergesearch.Outcome) error {
+	for _, o := range outcomes {
+		if !(o.Value >= 0 && o.Value <= 1) || o.Item == "" || (o.Missing && o.Value != 0) {
+			return fmt.Errorf("%s: not an outcome", t.ID())
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was, ok := m.trials[t.Index]
 	if !ok {
 		return fmt.Errorf("%s: not begun", t.ID())
+	}
+	if was.trial.RecipeID != t.RecipeID {
+		return diverged(t, "recipe")
 	}
 	known := m.recipes[was.trial.RecipeID]
 	if known.Fingerprint != "" && t.Fingerprint != "" && known.Fingerprint != t.Fingerprint {
@@ -115,9 +123,6 @@ func (m *Memory) Answered(_ context.Context, t mergesearch.Trial, split mergesea
 	fresh := slices.Clone(known.Outcomes)
 	var appeared []mergesearch.ItemID
 	for _, o := range outcomes {
-		if !(o.Value >= 0 && o.Value <= 1) || o.Item == "" || (o.Missing && o.Value != 0) {
-			return fmt.Errorf("%s: not an outcome", t.ID())
-		}
 		if s, ok := m.splits[o.Item]; ok && s != split {
 			return fmt.Errorf("%s: item %s of another split", t.ID(), o.Item)
 		} else if !ok && !slices.Contains(appeared, o.Item) {
@@ -161,6 +166,15 @@ func (m *Memory) Finish(_ context.Context, t mergesearch.Trial) error {
 	}
 	if t.State == mergesearch.Failed && t.Reason.Code == "" {
 		return fmt.Errorf("%s: no reason", t.ID())
+	}
+	if !scored {
+		t.Score = mergesearch.Score{}
+	}
+	if t.State != mergesearch.Failed {
+		t.Reason = mergesearch.Reason{}
+	}
+	if was.trial.RecipeID != t.RecipeID {
+		return diverged(t, "recipe")
 	}
 	w := was.trial
 	if w.State == mergesearch.Cancelled && t.State == mergesearch.Cancelled || ended(w.State) && w.State != mergesearch.Cancelled {
