@@ -15,8 +15,12 @@ import (
 
 const familyDir = "../../configs/quickstart"
 
-// open loads the model in a directory; it is closed with the test.
-func open(tb testing.TB, dir string) *lm.Model {
+// load loads a model of the family; the caller closes it.
+func load(tb testing.TB, name string) *lm.Model {
+	return loadDir(tb, filepath.Join(familyDir, "models", name))
+}
+
+func loadDir(tb testing.TB, dir string) *lm.Model {
 	tb.Helper()
 	files, tensors, err := lmtest.Open(dir)
 	if err != nil {
@@ -26,12 +30,14 @@ func open(tb testing.TB, dir string) *lm.Model {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(m.Close)
 	return m
 }
 
+// family loads a model of the family; it is closed with the test.
 func family(tb testing.TB, name string) *lm.Model {
-	return open(tb, filepath.Join(familyDir, "models", name))
+	m := load(tb, name)
+	tb.Cleanup(m.Close)
+	return m
 }
 
 // serve serves a model; the instance is closed with the test.

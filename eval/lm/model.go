@@ -15,7 +15,7 @@ import (
 // concurrent use until Close.
 type Model struct {
 	config      *config
-	tokenizer   *tokenizer.Tokenizer
+	tokenizer   *vocabulary
 	fingerprint string
 
 	tensors mergesearch.Tensors
@@ -52,7 +52,7 @@ func CheckConfig(files map[string][]byte) error {
 	return err
 }
 
-func readModelFiles(files map[string][]byte) (*config, *tokenizer.Tokenizer, error) {
+func readModelFiles(files map[string][]byte) (*config, *vocabulary, error) {
 	c, err := readConfig(files)
 	if err != nil {
 		return nil, nil, err
@@ -108,7 +108,7 @@ func (m *Model) Close() {
 func (m *Model) Fingerprint() string { return m.fingerprint }
 
 // Tokenizer returns the model's tokenizer.
-func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tokenizer }
+func (m *Model) Tokenizer() *tokenizer.Tokenizer { return m.tokenizer.Tokenizer }
 
 // MaxPositions is the longest sequence that the model was made for, in tokens.
 func (m *Model) MaxPositions() int { return m.config.maxPositions }

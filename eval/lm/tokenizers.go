@@ -1,7 +1,10 @@
 package lm
 
 import (
+	"fmt"
 	"sync"
+	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
 
@@ -18,13 +21,48 @@ var parsed struct {
 }
 
 type parsedEntry struct {
-	hash xxh3.Uint128
-	tok  *tokenizer.Tokenizer
+	hash  xxh3.Uint128
+	vocab *vocabulary
+}
+
+// vocabulary is a tokenizer with the texts of its tokens as answers hold them.
+type vocabulary struct {
+	*tokenizer.Tokenizer
+	texts []atomic.Pointer[tokenText] // by id, made when first asked for
+}
+
+// tokenText is how an answer names a token: what it adds to a text, or, when
+// that is no whole number of characters, "bytes:\xe2\x80".
+type tokenText struct {
+	quoted     string // as JSON
+	characters int    // that it adds
+}
+
+func (v *vocabulary) text(id int32) *tokenText {
+	if id < 0 || int(id) >= len(v.texts) { // a logit without a token
+		return &tokenText{quoted: `""`}
+	}
+	if t := v.texts[id].Load(); t != nil {
+		return t
+	}
+	piece := v.Piece(id)
+	t := &tokenText{characters: utf8.RuneCount(piece)}
+	if utf8.Valid(piece) {
+		t.quoted = string(appendQuoted(nil, string(piece)))
+	} else {
+		name := "bytes:"
+		for _, b := range piece {
+			name += fmt.Sprintf(`\x%02x`, b)
+		}
+		t.quoted = string(appendQuoted(nil, name))
+	}
+	v.texts[id].Store(t)
+	return t
 }
 
 const parsedKept = 4
 
-func parsedTokenizer(data []byte) (*tokenizer.Tokenizer, error) {
+func parsedTokenizer(data []byte) (*vocabulary, error) {
 	if len(data) == 0 {
 		return nil, &mergesearch.InputError{
 			File: "tokenizer.json", Problem: "missing or empty",
@@ -36,13 +74,14 @@ func parsedTokenizer(data []byte) (*tokenizer.Tokenizer, error) {
 	defer parsed.Unlock()
 	for _, e := range parsed.entries {
 		if e.hash == hash {
-			return e.tok, nil
+			return e.vocab, nil
 		}
 	}
 	tok, err := tokenizer.Parse(data)
 	if err != nil {
 		return nil, mergesearch.InFile(err, "tokenizer.json")
 	}
-	parsed.entries = append([]parsedEntry{{hash, tok}}, parsed.entries[:min(len(parsed.entries), parsedKept-1)]...)
-	return tok, nil
+	v := &vocabulary{Tokenizer: tok, texts: make([]atomic.Pointer[tokenText], tok.Size())}
+	parsed.entries = append([]parsedEntry{{hash, v}}, parsed.entries[:min(len(parsed.entries), parsedKept-1)]...)
+	return v, nil
 }
