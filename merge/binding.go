@@ -66,12 +66,12 @@ func (b *binding) elements() int { return b.models[0].view.Len() }
 
 // weightedSum returns the function of an operation that is a sum of the models
 // with one weight each.
-func (b *binding) weightedSum(w []float32, divisor float32) apply {
+func (b *binding) weightedSum(w []float32) apply {
 	return func(out kernel.View, lo, hi int) kernel.Counts {
 		in := make([]kernel.View, len(b.models))
 		for i, m := range b.models {
 			in[i] = m.view.Slice(lo, hi)
 		}
-		return b.engine.kernel.WeightedSum(out, in, w, divisor)
+		return b.engine.kernel.WeightedSum(out, in, w)
 	}
 }

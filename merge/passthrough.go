@@ -19,9 +19,9 @@ var passthrough = method{
 	},
 	oneModel: true,
 	bind: func(b *binding) apply {
-		return b.weightedSum([]float32{float32(b.settings.models[0]["scale"])}, 1)
+		return b.weightedSum([]float32{float32(b.settings.models[0]["scale"])})
 	},
 	reference: func(o operands) []float32 {
-		return kernel.WeightedSumReference(o.x, []float32{float32(o.settings.models[0]["scale"])}, 1)
+		return kernel.WeightedSumReference(o.x, []float32{float32(o.settings.models[0]["scale"])})
 	},
 }

@@ -27,7 +27,7 @@ var slerp = method{
 		Usual: []mergesearch.Usual{{Name: "slerp t 0.5", Values: map[string]float64{"t": 0.5}}},
 	},
 	bind: func(b *binding) apply {
-		return b.weightedSum(slerpWeights(b.dots(b.models[0], b.models[1]), b.global["t"]), 1)
+		return b.weightedSum(slerpWeights(b.dots(b.models[0], b.models[1]), b.global["t"]))
 	},
 	reference: func(o operands) []float32 {
 		product := func(x, y []float32) float64 {
@@ -35,7 +35,7 @@ var slerp = method{
 		}
 		v0, v1 := o.x[0], o.x[1]
 		d := kernel.Dots{AA: product(v0, v0), BB: product(v1, v1), AB: product(v0, v1)}
-		return kernel.WeightedSumReference(o.x, slerpWeights(d, o.global["t"]), 1)
+		return kernel.WeightedSumReference(o.x, slerpWeights(d, o.global["t"]))
 	},
 }
 
@@ -49,7 +49,8 @@ func slerpWeights(dots kernel.Dots, t float64) []float32 {
 	}
 	d := dots.AB / (norm(dots.AA) * norm(dots.BB))
 	if math.Abs(d) > 0.9995 {
-		return []float32{float32(1 - t), float32(t)}
+		w := float32(t)
+		return []float32{1 - w, w}
 	}
 	theta := math.Acos(d)
 	return []float32{

@@ -84,10 +84,9 @@ type Counts struct{ NaN, Inf int64 }
 // Add returns the sum of both.
 func (c Counts) Add(d Counts) Counts { return Counts{NaN: c.NaN + d.NaN, Inf: c.Inf + d.Inf} }
 
-// WeightedSum writes (w[0] in[0] + w[1] in[1] + ...) / divisor, added in this
-// order; a divisor of exactly 1 is not divided by. Lengths must be equal, with
-// 1 to MaxModels inputs.
-func (k Kernel) WeightedSum(out View, in []View, w []float32, divisor float32) Counts {
+// WeightedSum writes w[0] in[0] + w[1] in[1] + ..., added in this order. Lengths
+// must be equal, with 1 to MaxModels inputs.
+func (k Kernel) WeightedSum(out View, in []View, w []float32) Counts {
 	inputs := make([]C.msmerge_input, len(in))
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -96,10 +95,6 @@ func (k Kernel) WeightedSum(out View, in []View, w []float32, divisor float32) C
 		inputs[i] = C.msmerge_input{x: view(&pin, v), weight: C.float(w[i])}
 	}
 	t := tile(&pin, out, len(in))
-	t.divisor = C.float(divisor)
-	if divisor != 1 {
-		t.normalize = 1
-	}
 	if out.Len() > 0 {
 		C.call_weighted_sum(C.int(k.level), &t, &inputs[0])
 	}

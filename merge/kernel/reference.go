@@ -131,15 +131,12 @@ func storeF16(f float32) uint16 {
 }
 
 // WeightedSumReference is Kernel.WeightedSum on float32.
-func WeightedSumReference(in [][]float32, w []float32, divisor float32) []float32 {
+func WeightedSumReference(in [][]float32, w []float32) []float32 {
 	out := make([]float32, len(in[0]))
 	for e := range out {
 		sum := float32(w[0] * in[0][e])
 		for i := 1; i < len(in); i++ {
 			sum += float32(w[i] * in[i][e])
-		}
-		if divisor != 1 {
-			sum /= divisor
 		}
 		out[e] = sum
 	}

@@ -11,8 +11,9 @@
 //   - fast path is slow reference: every tensor, bit for bit, at random settings.
 //   - threads, tiles and vector levels change no bit.
 //   - permuted models give equal bytes.
-//   - equal models give that model: within one unit of float32, exactly in
-//     bfloat16. It does not hold where weights are not divided out, nor for
+//   - types of inputs and output: the same with models of four different types.
+//   - equal models give that model: exactly in bfloat16, within one unit in
+//     float32. It does not hold where weights are not divided out, nor for
 //     masks, and is asked only of recipes for which it does.
 //   - written equals built: the directory has the digest of the candidate.
 //   - build again gives the same digest, whatever was built in between.

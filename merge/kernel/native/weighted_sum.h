@@ -1,6 +1,6 @@
-// weighted_sum: out = (w1 x1 + w2 x2 + ...) / divisor, added in the order of the
-// inputs. Serves linear, slerp (whose two coefficients are scalars of the whole
-// tensor) and passthrough.
+// weighted_sum: out = w1 x1 + w2 x2 + ..., added in the order of the inputs.
+// Serves linear without normalisation, slerp (whose two coefficients are scalars
+// of the whole tensor) and passthrough.
 #ifndef MSMERGE_WEIGHTED_SUM_H
 #define MSMERGE_WEIGHTED_SUM_H
 
@@ -24,12 +24,6 @@ static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
       float w = in[i].weight;
       for (int e = 0; e < MSMERGE_BLOCK; e++) {
         sum[e] = add(sum[e], weigh(w, x[e]));
-      }
-    }
-    if (t->normalize) {
-      float divisor = t->divisor;
-      for (int e = 0; e < (len < MSMERGE_BLOCK ? (int)len : MSMERGE_BLOCK); e++) {
-        sum[e] = sum[e] / divisor;
       }
     }
     for (int64_t e = len; e < MSMERGE_BLOCK; e++) {

@@ -1,0 +1,232 @@
+package mergetest
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"mergesearch"
+	"mergesearch/merge"
+	"mergesearch/merge/kernel"
+)
+
+// Laws runs the law suite on a method of package merge.
+func Laws(t *testing.T, m mergesearch.Method) {
+	base := Checkpoint{Seed: 1, Layers: 3, Vocab: 163, Untied: true, Buffer: true}
+	dirs, err := Family(t.TempDir(), base, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := suite{method: m, dirs: dirs, engine: open(t, merge.Options{Models: dirs, Base: "base"})}
+	t.Run("fast path is slow reference", s.reference)
+	t.Run("types of inputs and output", s.types)
+	t.Run("threads, tiles and vector levels change no bit", s.machine)
+	t.Run("permuted models give equal bytes", s.permuted)
+	t.Run("equal models give that model", s.equal)
+	t.Run("written equals built", s.written)
+	t.Run("build again gives the same digest", s.again)
+}
+
+type suite struct {
+	method mergesearch.Method
+	dirs   map[string]string
+	engine *merge.Engine
+}
+
+func open(t *testing.T, o merge.Options) *merge.Engine {
+	t.Helper()
+	e, err := merge.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+var experts = []string{"expert-a", "expert-b", "expert-c"}
+
+// recipe draws the recipe number n of the method.
+func (s suite) recipe(n uint64) mergesearch.Recipe {
+	return RandomRecipe(rand.New(rand.NewPCG(n, 7)), s.method, "base", experts)
+}
+
+func build(t *testing.T, e *merge.Engine, r mergesearch.Recipe) mergesearch.Candidate {
+	t.Helper()
+	c, err := e.Build(context.Background(), "c0000", r)
+	if err != nil {
+		t.Fatalf("recipe\n%s: %v", merge.FormatRecipe(r), err)
+	}
+	return c
+}
+
+func (s suite) reference(t *testing.T) {
+	for n := range uint64(12) {
+		checkReference(t, s.engine, s.recipe(n))
+	}
+}
+
+func checkReference(t *testing.T, e *merge.Engine, r mergesearch.Recipe) {
+	t.Helper()
+	c := build(t, e, r)
+	defer c.Release()
+	for _, name := range c.Tensors.Names() {
+		got, err := c.Tensors.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := e.Reference(r, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Data, want) {
+			t.Fatalf("%v differs from the reference for\n%s", got, merge.FormatRecipe(r))
+		}
+	}
+}
+
+func (s suite) types(t *testing.T) {
+	dtypes := []mergesearch.DType{mergesearch.BF16, mergesearch.F16, mergesearch.F32, mergesearch.F64}
+	dirs := map[string]string{}
+	base := Checkpoint{Seed: 5, DType: mergesearch.F32, ShardBytes: 10_000}
+	for i, name := range append([]string{"base"}, experts...) {
+		dirs[name] = filepath.Join(t.TempDir(), name)
+		c := Checkpoint{Seed: 6 + uint64(i), DType: dtypes[i], Near: &base} // a type of its own for each model
+		if err := c.Write(dirs[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := open(t, merge.Options{Models: dirs, Base: "base"})
+	for i, out := range []string{"", "bfloat16", "float16", "float32"} {
+		r := s.recipe(100 + uint64(i))
+		r.OutDType = out
+		checkReference(t, e, r)
+	}
+}
+
+func (s suite) machine(t *testing.T) {
+	for n := range uint64(4) {
+		r := s.recipe(200 + n)
+		want := build(t, s.engine, r)
+		defer want.Release()
+		for _, level := range kernel.Levels() {
+			for _, threads := range []int{1, 3} {
+				for _, tile := range []int{4096, 8192} {
+					e := open(t, merge.Options{Models: s.dirs, Base: "base", Level: level, Threads: threads, TileElements: tile})
+					got := build(t, e, r)
+					got.Release()
+					if got.Fingerprint != want.Fingerprint {
+						t.Errorf("%v, %d threads, tiles of %d: other bytes for\n%s", level, threads, tile, merge.FormatRecipe(r))
+					}
+				}
+			}
+		}
+	}
+}
+
+func (s suite) permuted(t *testing.T) {
+	for n := range uint64(6) {
+		r := s.recipe(300 + n)
+		a := build(t, s.engine, r)
+		a.Release()
+		r.Models = slices.Clone(r.Models)
+		slices.Reverse(r.Models)
+		b := build(t, s.engine, r)
+		b.Release()
+		if a.Fingerprint != b.Fingerprint || a.Recipe != b.Recipe {
+			t.Errorf("other bytes or another recipe ID when reversed:\n%s", merge.FormatRecipe(r))
+		}
+	}
+}
+
+// equal merges copies of one model at the settings that divide the weights out.
+// Random masks are switched off by density 1.
+func (s suite) equal(t *testing.T) {
+	for _, d := range []mergesearch.DType{mergesearch.BF16, mergesearch.F32} {
+		same := Checkpoint{Seed: 3, DType: d}
+		dirs := map[string]string{}
+		for _, name := range append([]string{"base"}, experts...) {
+			dirs[name] = filepath.Join(t.TempDir(), name)
+			if err := same.Write(dirs[name]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := open(t, merge.Options{Models: dirs, Base: "base"})
+		r := s.recipe(400)
+		for _, name := range []string{"normalize", "density", "scale"} {
+			if p, ok := s.method.Parameter(name); ok && p.PerModel {
+				for i := range r.Models {
+					r.Models[i].Parameters[name] = mergesearch.Number(1)
+				}
+			} else if ok {
+				r.Parameters[name] = mergesearch.Number(1)
+			}
+		}
+		checkEqual(t, e, r, same, d == mergesearch.BF16)
+	}
+}
+
+func checkEqual(t *testing.T, e *merge.Engine, r mergesearch.Recipe, same Checkpoint, exact bool) {
+	t.Helper()
+	c := build(t, e, r)
+	defer c.Release()
+	for _, want := range same.Tensors() {
+		got, err := c.Tensors.Tensor(want.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exact {
+			if !bytes.Equal(got.Data, want.Data) {
+				t.Errorf("%v is not the common model for\n%s", got, merge.FormatRecipe(r))
+			}
+			continue
+		}
+		a := kernel.Load(kernel.View{DType: got.DType, Data: got.Data})
+		b := kernel.Load(kernel.View{DType: want.DType, Data: want.Data})
+		for i := range a {
+			if apart := math.Abs(float64(a[i]) - float64(b[i])); apart > unit(b[i]) {
+				t.Fatalf("%v, element %d: %v, want %v", got, i, a[i], b[i])
+			}
+		}
+	}
+}
+
+// unit returns the distance from |x| to the next float32.
+func unit(x float32) float64 {
+	a := math.Abs(float64(x))
+	return float64(math.Nextafter32(float32(a), math.MaxFloat32)) - a
+}
+
+func (s suite) written(t *testing.T) {
+	for n := range uint64(3) {
+		r := s.recipe(500 + n)
+		r.DType = []string{"", "float32", "float16"}[n]
+		c := build(t, s.engine, r)
+		c.Release()
+		report, err := s.engine.Write(context.Background(), r, filepath.Join(t.TempDir(), "out"), merge.WriteOptions{ShardBytes: 30_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.SHA256 != c.Fingerprint {
+			t.Errorf("written %s, built %s for\n%s", report.SHA256, c.Fingerprint, merge.FormatRecipe(r))
+		}
+	}
+}
+
+func (s suite) again(t *testing.T) {
+	r := s.recipe(600)
+	first := build(t, s.engine, r)
+	first.Release()
+	for n := range uint64(5) { // other recipes use the same memory and fill the cache
+		c := build(t, s.engine, s.recipe(601+n))
+		c.Release()
+	}
+	again := build(t, s.engine, r)
+	again.Release()
+	if first.Fingerprint != again.Fingerprint {
+		t.Errorf("%s at first, %s later", first.Fingerprint, again.Fingerprint)
+	}
+}
