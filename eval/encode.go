@@ -6,13 +6,26 @@ import (
 	"strings"
 
 	"mergesearch/eval/jinja"
+	"mergesearch/eval/lm/tokenizer"
 )
 
 // Tokenizer turns text into token ids. That of mergesearch/eval/lm/tokenizer is
 // one. Encode is safe for concurrent use; with addSpecial it adds what the
 // tokenizer puts around a text, usually a begin-of-sequence token in front.
+//
+// One that can fail, because it asks a server, also has a method Err() error with
+// its first fault. Tokenizers are compared by identity and must be comparable.
 type Tokenizer interface {
 	Encode(text string, addSpecial bool) []int32
+}
+
+// parseTokenizer reads a tokenizer.json for the embedded engine's tokenizer.
+func parseTokenizer(json []byte) (Tokenizer, error) {
+	t, err := tokenizer.Parse(json)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // encoder applies one tokenizer with one decision about the begin-of-sequence
@@ -33,6 +46,16 @@ func newEncoder(t Tokenizer) encoder {
 		}
 	}
 	return encoder{t, nil}
+}
+
+// err returns the first fault of a tokenizer that can fail.
+func (e *encoder) err() error {
+	if e != nil {
+		if t, can := e.tokenizer.(interface{ Err() error }); can {
+			return t.Err()
+		}
+	}
+	return nil
 }
 
 // prompt returns the ids of a text with the begin-of-sequence token in front,

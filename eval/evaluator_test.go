@@ -76,8 +76,8 @@ func TestRequestBytes(t *testing.T) {
 	}
 	sampling := `"temperature":0,"top_p":1,"n":1,"presence_penalty":0,"frequency_penalty":0,"seed":1234,"stream":false,"top_k":-1,"min_p":0,"repetition_penalty":1}`
 	want := []string{
-		`{"model":"c0007","prompt":[256,49,43,50,61],"max_tokens":8,"stop":["\n"],` + sampling,
-		`{"model":"c0007","prompt":[[256,53,43,52,61,57,48],[256,53,43,52,61,57],[256,53,43,52,61,56]],"max_tokens":0,"echo":true,"logprobs":0,` + sampling,
+		`{"model":"c0007-1","prompt":[256,49,43,50,61],"max_tokens":8,"stop":["\n"],` + sampling,
+		`{"model":"c0007-2","prompt":[[256,53,43,52,61,57,48],[256,53,43,52,61,57],[256,53,43,52,61,56]],"max_tokens":0,"echo":true,"logprobs":0,` + sampling,
 	}
 	if d := cmp.Diff(want, s.Bodies()); d != "" {
 		t.Error(d)

@@ -85,6 +85,9 @@ func (p *plan) item(i int, q *question, t *Task) (*prepared, error) {
 		} else {
 			r.err = p.score(r, q, t.needsGreedy())
 		}
+		if err := p.encoder.err(); err != nil {
+			r.err = err
+		}
 	})
 	return r, r.err
 }

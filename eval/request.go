@@ -38,14 +38,16 @@ func generateTail(ids []int32, text string, until []string, maxTokens int, p Pro
 // scoreTail returns the rest of a request for the log-probabilities of the tokens
 // of several prompts; top is 1 when the likeliest token is wanted too, else 0.
 func scoreTail(prompts [][]int32, top int, p Profile) []byte {
-	b := []byte(`"prompt":[`)
-	for i, ids := range prompts {
-		if i > 0 {
-			b = append(b, ',')
+	b := []byte(`"prompt":`)
+	if len(prompts) == 1 {
+		b = appendIDs(b, prompts[0])
+	} else {
+		for i, ids := range prompts {
+			b = appendIDs(append(b, "[,"[min(i, 1)]), ids)
 		}
-		b = appendIDs(b, ids)
+		b = append(b, ']')
 	}
-	b = append(b, `],"max_tokens":`...)
+	b = append(b, `,"max_tokens":`...)
 	if p.ZeroTokens {
 		b = append(b, '0')
 	} else {

@@ -71,18 +71,29 @@ func ReadTask(file string) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Task{
-		Name: c.name, File: file, Output: c.output, Metrics: c.metrics,
-		until: c.generation.until, maxTokens: c.generation.maxTokens,
-	}
-	if err := t.load(c); err != nil {
+	t, err := newTask(c, map[string][]document{})
+	if err != nil {
 		return nil, mergesearch.InFile(err, file)
 	}
+	t.File = file
 	return t, nil
 }
 
 // Metric returns the name of the metric that outcomes carry.
 func (t *Task) Metric() string { return t.Metrics[0].Name }
+
+// Files lists the task file and the data files that its questions came from,
+// sorted.
+func (t *Task) Files() []string {
+	files := []string{t.File}
+	for _, q := range t.questions {
+		if !slices.Contains(files, q.file) {
+			files = append(files, q.file)
+		}
+	}
+	slices.Sort(files)
+	return files
+}
 
 // Items lists the items of a split in the order of the data file.
 func (t *Task) Items(split mergesearch.Split) []mergesearch.Item {
@@ -103,28 +114,34 @@ type loading struct {
 	pool []document            // few-shot examples come from its head
 }
 
-func (t *Task) load(c *config) error {
-	l := &loading{config: c, task: t, docs: map[string][]document{}}
+// newTask assembles the task of a configuration. Splits that docs lacks are read
+// from their files.
+func newTask(c *config, docs map[string][]document) (*Task, error) {
+	t := &Task{
+		Name: c.name, Output: c.output, Metrics: c.metrics,
+		until: c.generation.until, maxTokens: c.generation.maxTokens,
+	}
+	l := &loading{config: c, task: t, docs: docs}
 	plan, err := l.planSplits()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := l.bind(); err != nil {
-		return err
+		return nil, err
 	}
 	for _, part := range plan {
 		for _, d := range l.docs[part.name] {
 			q, err := l.question(d, part)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			t.questions = append(t.questions, q)
 		}
 	}
 	if err := l.nameItems(); err != nil {
-		return err
+		return nil, err
 	}
-	return l.checkDisjoint()
+	return t, l.checkDisjoint()
 }
 
 // read loads the documents of a harness split once.

@@ -27,7 +27,7 @@ func (e endpoint) Serve(ctx context.Context, c mergesearch.Candidate) (eval.Sess
 		if m.Fingerprint != c.Fingerprint {
 			continue
 		}
-		name := string(c.ID)
+		name := fmt.Sprintf("%s-%d", c.ID, e.server.serial.Add(1))
 		e.server.set(name, m)
 		s := eval.Session{
 			BaseURL: e.server.URL + "/v1", Model: name, Tokenizer: Tokenizer{},

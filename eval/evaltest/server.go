@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type Server struct {
 	*httptest.Server
 
 	profile eval.Profile
+	serial  atomic.Int64 // of sessions
 
 	mu       sync.Mutex
 	models   map[string]Model
