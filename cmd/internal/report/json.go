@@ -1,0 +1,147 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+
+	"mergesearch"
+)
+
+// Document is the JSON of run and show.
+type Document struct {
+	Run         mergesearch.RunID `json:"run"`
+	Dir         string            `json:"dir"`
+	Status      string            `json:"status"`
+	Seed        uint64            `json:"seed"`
+	Evaluations int               `json:"evaluations"`
+	Candidates  int               `json:"candidates"`
+	ItemAnswers int               `json:"item_answers"`
+	Requests    int64             `json:"requests,omitempty"`
+	Rungs       []Rung            `json:"rungs"`
+
+	Best      *Finalist  `json:"best"` // null until there is a verdict, like what follows
+	Parents   []Finalist `json:"parents"`
+	Baselines []Finalist `json:"baselines"`
+	Verdict   *Verdict   `json:"verdict"`
+
+	HeldoutPeeks   int            `json:"heldout_peeks"`
+	StopReason     string         `json:"stop_reason"`
+	PopulationHash string         `json:"population_hash"`
+	Failures       map[string]int `json:"failures"`
+	Faults         map[string]int `json:"faults"`
+	BestDir        string         `json:"best_dir,omitempty"`
+	Seconds        float64        `json:"seconds,omitempty"`
+}
+
+// Rung says how many trials of the search answered so many items.
+type Rung struct {
+	Items   int `json:"items"`
+	Reached int `json:"reached"`
+}
+
+// Finalist is a model that answered held-out items.
+type Finalist struct {
+	Name        string                  `json:"name"`
+	Candidate   mergesearch.CandidateID `json:"candidate"`
+	RecipeID    mergesearch.RecipeID    `json:"recipe_id"`
+	Recipe      string                  `json:"recipe"`  // mergekit YAML
+	Fitness     float64                 `json:"fitness"` // on search items
+	SearchScore Score                   `json:"search_score"`
+	Heldout     Score                   `json:"heldout"`
+
+	// Ahead is the winner's gain over this model, for baselines.
+	Ahead *Comparison `json:"winner_gain,omitempty"`
+}
+
+// Score is a fitness with its parts.
+type Score struct {
+	Fitness float64     `json:"fitness"`
+	StdErr  float64     `json:"stderr"`
+	Items   int         `json:"items"`
+	Tasks   []TaskScore `json:"tasks,omitempty"`
+}
+
+// TaskScore is the score of one task.
+type TaskScore struct {
+	Task      string  `json:"task"`
+	Value     float64 `json:"value"`
+	StdErr    float64 `json:"stderr"`
+	Items     int     `json:"items"`
+	Truncated int     `json:"truncated"`
+	Empty     int     `json:"empty"`
+	Missing   int     `json:"missing"`
+}
+
+// Comparison is a paired comparison.
+type Comparison struct {
+	Gain   float64 `json:"gain"`
+	CILow  float64 `json:"ci_low"`
+	CIHigh float64 `json:"ci_high"`
+	PValue float64 `json:"p_value"`
+	Items  int     `json:"items"`
+}
+
+// Verdict is the winner against the best parent.
+type Verdict struct {
+	BeatsBestParent bool   `json:"beats_best_parent"`
+	BestParent      string `json:"best_parent"`
+	Comparison
+}
+
+// JSON writes the summary as one document. The format function writes a recipe
+// as mergekit YAML.
+func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error {
+	d := Document{
+		Run: s.Run, Dir: s.Dir, Status: s.Status, Seed: s.Seed, Evaluations: s.Evaluations,
+		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Requests: s.Requests,
+		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{},
+		HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
+		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
+	}
+	for i, n := range s.Reached {
+		if i < len(s.RungItems) {
+			d.Rungs = append(d.Rungs, Rung{Items: s.RungItems[i], Reached: n})
+		}
+	}
+	if r := s.Result; r != nil {
+		best := finalist(r.Best, format)
+		d.Best = &best
+		for _, f := range r.Parents {
+			d.Parents = append(d.Parents, finalist(f, format))
+		}
+		for i, f := range r.Baselines {
+			doc := finalist(f, format)
+			if i < len(r.AgainstBaselines) {
+				c := Comparison(r.AgainstBaselines[i])
+				doc.Ahead = &c
+			}
+			d.Baselines = append(d.Baselines, doc)
+		}
+		d.Verdict = &Verdict{BeatsBestParent: r.Verdict.BeatsBestParent, BestParent: r.BestParent, Comparison: Comparison(r.Verdict.Comparison)}
+	}
+	return Write(w, d)
+}
+
+// Write writes any document as indented JSON with a final newline.
+func Write(w io.Writer, document any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
+
+func finalist(f mergesearch.Finalist, format func(mergesearch.Recipe) string) Finalist {
+	return Finalist{
+		Name: f.Name, Candidate: f.Candidate, RecipeID: f.RecipeID, Recipe: format(f.Recipe),
+		Fitness: f.Search.Fitness, SearchScore: ScoreOf(f.Search), Heldout: ScoreOf(f.HeldOut),
+	}
+}
+
+// ScoreOf returns the document of a score.
+func ScoreOf(s mergesearch.Score) Score {
+	d := Score{Fitness: s.Fitness, StdErr: s.StdErr, Items: s.Items}
+	for _, t := range s.Tasks {
+		d.Tasks = append(d.Tasks, TaskScore(t))
+	}
+	return d
+}

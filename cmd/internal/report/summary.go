@@ -1,0 +1,57 @@
+package report
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"mergesearch"
+)
+
+// Summary is what there is to say about a run.
+type Summary struct {
+	Run    mergesearch.RunID
+	Dir    string
+	Status string // "done", "running", "interrupted" or "stopped"
+	Seed   uint64
+
+	Evaluations int           // trials that ended scored, eliminated or failed, with parents and baselines
+	Candidates  int           // those of them that the algorithm proposed
+	ItemAnswers int           // answers asked of the endpoint, all splits
+	Missing     int           // of them, without a usable outcome
+	Requests    int64         // requests that the endpoint counted for this process; 0 when it does not say
+	Elapsed     time.Duration // of this process; 0 when unknown
+	Reached     []int         // candidates that answered each rung
+	RungItems   []int         // items of each rung, all tasks together
+	Failures    map[string]int
+	StopReason  string
+
+	// Result is nil until the run has a verdict.
+	Result *mergesearch.Result
+
+	// Curve holds the best search fitness so far at each candidate that
+	// improved it on all search items, in ask order.
+	Curve []Point
+
+	HeldoutPeeks   int // earlier openings of the same held-out items by other runs
+	PopulationHash string
+	Faults         map[string]int // infrastructure faults by kind, all retried
+	BestDir        string         // directory of the winning checkpoint; empty when not written
+}
+
+// Point is one step of the curve.
+type Point struct {
+	Trial   int // how many candidates came before it
+	Fitness float64
+}
+
+// Plain returns s with control characters, bidirectional marks and line breaks
+// replaced by '?', so that a name or a completion cannot drive a terminal.
+func Plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, s)
+}

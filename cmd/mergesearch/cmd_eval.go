@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mergesearch"
+	"mergesearch/cmd/internal/report"
+	"mergesearch/eval"
+	"mergesearch/eval/endpoint"
+	"mergesearch/eval/lm"
+)
+
+type evalFlags struct {
+	tasks     []string
+	split     string
+	endpoint  string
+	model     string
+	apiKeyEnv string
+	tokenizer string
+	samples   string
+	paired    bool
+}
+
+// evalDocument is the JSON of one evaluated model.
+type evalDocument struct {
+	Model       string            `json:"model"`
+	Fingerprint string            `json:"fingerprint,omitempty"`
+	Split       mergesearch.Split `json:"split"`
+	Tasks       []eval.TaskReport `json:"tasks"`
+
+	// Ahead is the first model's gain over this one, with --paired.
+	Ahead *report.Comparison `json:"first_gain,omitempty"`
+}
+
+func newEvalCommand() *cobra.Command {
+	var f evalFlags
+	c := &cobra.Command{
+		Use:   "eval [TARGET...] --task FILE",
+		Short: "score model directories, or an OpenAI-compatible endpoint, on tasks",
+		Long: `eval scores models on lm-evaluation-harness task files with local data. A TARGET
+is a model directory, which the embedded engine serves; or give --endpoint URL
+--model NAME for a server of your own.`,
+		Args: arguments(0, -1),
+		RunE: func(c *cobra.Command, args []string) error { return evaluate(c, args, f) },
+	}
+	c.Flags().StringArrayVar(&f.tasks, "task", nil, "task file; may be given several times")
+	c.Flags().StringVar(&f.split, "split", string(mergesearch.HeldOutSplit), "items to ask: search, validation or held-out")
+	c.Flags().StringVar(&f.endpoint, "endpoint", "", "base URL of an OpenAI-compatible API, such as http://127.0.0.1:8000/v1")
+	c.Flags().StringVar(&f.model, "model", "", "name of the model at the endpoint")
+	c.Flags().StringVar(&f.apiKeyEnv, "api-key-env", "", "name of the environment variable that holds the API key")
+	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "model directory whose tokenizer the endpoint's model uses")
+	c.Flags().StringVar(&f.samples, "samples", "", "write one JSON line per item to this file")
+	c.Flags().BoolVar(&f.paired, "paired", false, "compare the first target with each of the others, item by item")
+	return c
+}
+
+func (f evalFlags) check(targets []string) error {
+	switch {
+	case len(f.tasks) == 0:
+		return &mergesearch.InputError{Field: "--task", Problem: "missing", Hint: "name a task file, such as configs/quickstart/tasks/reverse.yaml"}
+	case (f.endpoint == "") != (f.model == ""):
+		return &mergesearch.InputError{Field: "--endpoint", Problem: "needs --model NAME, and the other way round"}
+	case f.endpoint == "" && len(targets) == 0:
+		return &mergesearch.InputError{Problem: "nothing to evaluate", Hint: "name a model directory, or --endpoint URL --model NAME"}
+	case f.endpoint != "" && len(targets) > 0:
+		return &mergesearch.InputError{Problem: "model directories and --endpoint cannot be mixed", Hint: "call eval once for each"}
+	case f.paired && len(targets) < 2:
+		return &mergesearch.InputError{Field: "--paired", Problem: "needs at least two targets"}
+	}
+	if known := []string{"search", "validation", "held-out"}; !slices.Contains(known, f.split) {
+		e := mergesearch.UnknownWord("split", f.split, known)
+		e.Field, e.Problem = "--split", fmt.Sprintf("unknown split %q", f.split)
+		return e
+	}
+	return nil
+}
+
+func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
+	if err := f.check(targets); err != nil {
+		return err
+	}
+	var tasks []*eval.Task
+	var benchmark mergesearch.Benchmark
+	for _, file := range f.tasks {
+		task, err := eval.ReadTask(file)
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, task)
+		benchmark.Tasks = append(benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: 1})
+	}
+	server, stop, candidates, err := f.open(c.Context(), targets)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	defer func() {
+		for _, m := range candidates {
+			m.Release()
+		}
+	}()
+	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server})
+	if err != nil {
+		return err
+	}
+	defer evaluator.Close()
+	return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, candidates)
+}
+
+// open returns the endpoint and what it is to serve.
+func (f evalFlags) open(ctx context.Context, targets []string) (eval.Endpoint, func() error, []mergesearch.Candidate, error) {
+	if f.endpoint != "" {
+		key := ""
+		if f.apiKeyEnv != "" {
+			var set bool
+			if key, set = os.LookupEnv(f.apiKeyEnv); !set {
+				return nil, nil, nil, &mergesearch.InputError{Field: "--api-key-env", Problem: fmt.Sprintf("the environment has no %s", f.apiKeyEnv), Hint: "export it first; keys are never given as values"}
+			}
+		}
+		candidate := mergesearch.Candidate{ID: mergesearch.CandidateID(f.model)}
+		if f.tokenizer != "" {
+			files, tensors, err := openModel(f.tokenizer)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			tensors.Release()
+			candidate.Files = files
+		}
+		server, err := endpoint.OpenAI(ctx, endpoint.OpenAIOptions{BaseURL: f.endpoint, Model: f.model, APIKey: key})
+		return server, func() error { return nil }, []mergesearch.Candidate{candidate}, err
+	}
+	var candidates []mergesearch.Candidate
+	for _, dir := range targets {
+		files, tensors, err := openModel(dir)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		name := mergesearch.CandidateID(filepath.Base(filepath.Clean(dir)))
+		if slices.ContainsFunc(candidates, func(c mergesearch.Candidate) bool { return c.ID == name }) {
+			name = mergesearch.CandidateID(filepath.Clean(dir))
+		}
+		candidates = append(candidates, mergesearch.Candidate{ID: name, Dir: dir, Files: files, Tensors: tensors, Fingerprint: tensors.Digest()})
+	}
+	server, err := endpoint.NewEmbedded(lm.ServerOptions{})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return server, server.Close, candidates, nil
+}
+
+func (f evalFlags) score(c *cobra.Command, evaluator *eval.Evaluator, judge eval.Judge, candidates []mergesearch.Candidate) error {
+	split := mergesearch.Split(f.split)
+	var items []mergesearch.ItemID
+	for _, item := range evaluator.Items(split) {
+		items = append(items, item.ID)
+	}
+	if len(items) == 0 {
+		return &mergesearch.InputError{Field: "--split", Problem: fmt.Sprintf("the tasks have no %s items", split)}
+	}
+	samples, err := newSampleFile(f.samples)
+	if err != nil {
+		return err
+	}
+	documents := []evalDocument{}
+	var first []mergesearch.Outcome
+	for i, candidate := range candidates {
+		found, err := evaluator.ScoreDetailed(c.Context(), candidate, items)
+		if err != nil {
+			samples.discard()
+			return err
+		}
+		d := evalDocument{Model: string(candidate.ID), Fingerprint: found.Fingerprint, Split: split, Tasks: found.Tasks}
+		if i == 0 {
+			first = found.Outcomes
+		} else if f.paired {
+			c, err := judge.Compare(first, found.Outcomes)
+			if err != nil {
+				return err
+			}
+			ahead := report.Comparison(c)
+			d.Ahead = &ahead
+		}
+		if err := samples.add(string(candidate.ID), found.Samples); err != nil {
+			return err
+		}
+		documents = append(documents, d)
+	}
+	if err := samples.keep(); err != nil {
+		return err
+	}
+	if wantsJSON(c) {
+		return writeEvalJSON(c.OutOrStdout(), documents)
+	}
+	return evalTable(c.OutOrStdout(), documents)
+}
+
+// writeEvalJSON writes one object for one model, else an array.
+func writeEvalJSON(w io.Writer, documents []evalDocument) error {
+	if len(documents) == 1 {
+		return report.Write(w, documents[0])
+	}
+	return report.Write(w, documents)
+}
+
+func evalTable(w io.Writer, documents []evalDocument) error {
+	var b strings.Builder
+	for _, d := range documents {
+		fmt.Fprintf(&b, "%s on %s items\n", report.Plain(d.Model), d.Split)
+		for _, t := range d.Tasks {
+			var names []string
+			for name := range t.Metrics {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			for _, name := range names {
+				fmt.Fprintf(&b, "  %-20s %-14s %.4f ± %.4f  (%d items, %d truncated, %d missing)\n", report.Plain(t.Task), name, t.Metrics[name].Value, t.Metrics[name].StdErr, t.Items, t.Truncated, t.Missing)
+			}
+		}
+		if d.Ahead != nil {
+			fmt.Fprintf(&b, "  %s is ahead of it by %+.1f points (95 %% interval %+.1f to %+.1f)\n", report.Plain(documents[0].Model), 100*d.Ahead.Gain, 100*d.Ahead.CILow, 100*d.Ahead.CIHigh)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// sampleFile collects samples beside their final place, so that a file of that
+// name is always complete. A nil one takes and keeps nothing.
+type sampleFile struct {
+	path string
+	file *os.File
+	enc  *json.Encoder
+}
+
+func newSampleFile(path string) (*sampleFile, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-samples-*")
+	if err != nil {
+		return nil, &mergesearch.InputError{Field: "--samples", Problem: err.Error()}
+	}
+	e := json.NewEncoder(f)
+	e.SetEscapeHTML(false)
+	return &sampleFile{path: path, file: f, enc: e}, nil
+}
+
+func (s *sampleFile) add(model string, samples []eval.Sample) error {
+	if s == nil {
+		return nil
+	}
+	for _, sample := range samples {
+		row := struct {
+			Model string `json:"model"`
+			eval.Sample
+		}{model, sample}
+		if err := s.enc.Encode(row); err != nil {
+			s.discard()
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sampleFile) keep() error {
+	if s == nil {
+		return nil
+	}
+	err := s.file.Sync()
+	if e := s.file.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(s.file.Name(), s.path)
+	}
+	if err != nil {
+		os.Remove(s.file.Name())
+	}
+	return err
+}
+
+func (s *sampleFile) discard() {
+	if s != nil {
+		s.file.Close()
+		os.Remove(s.file.Name())
+	}
+}

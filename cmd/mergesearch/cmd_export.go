@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"mergesearch"
+	"mergesearch/cmd/internal/report"
+	"mergesearch/merge"
+	"mergesearch/store"
+)
+
+func newExportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "export DIR CANDIDATE OUT", Short: "build a candidate of a run into a model directory, with its recipe as mergekit YAML", Args: arguments(3, 3),
+		Long: `export builds the candidate from the models that the run was made with and writes
+a complete Hugging Face directory; recipe.yaml in it names the models by path.
+CANDIDATE is an ID such as c0042, or "best" for the winner.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := store.OpenReadOnly(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			id := mergesearch.CandidateID(args[1])
+			if id == "best" {
+				ending, err := r.Ending(c.Context())
+				if err != nil {
+					return err
+				}
+				id = ending.Result.Best.Candidate
+			}
+			t, _, err := r.Trial(c.Context(), id)
+			if err != nil {
+				return err
+			}
+			run, err := r.Run(c.Context())
+			if err != nil {
+				return err
+			}
+			engine, err := openFrozen(run, t.Recipe)
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			done, err := engine.Write(c.Context(), t.Recipe, args[2], merge.WriteOptions{Tool: tool})
+			if err != nil {
+				return err
+			}
+			if wantsJSON(c) {
+				return report.Write(c.OutOrStdout(), done)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s, %d tensors, %s\n", report.Plain(done.Out), id, done.Tensors, bytesText(done.BytesWritten))
+			return err
+		},
+	}
+}
+
+// openFrozen opens the models of a run and refuses those that changed since.
+func openFrozen(run store.Run, recipe mergesearch.Recipe) (*merge.Engine, error) {
+	models, digests := map[string]string{}, map[string]string{}
+	for _, m := range run.Models {
+		models[m.Name], digests[m.Name] = m.Path, m.Digest
+	}
+	base := recipe.Base
+	if base == "" {
+		base = recipe.Models[0].Model
+	}
+	engine, err := merge.Open(merge.Options{Models: models, Base: base, Threads: runtime.GOMAXPROCS(0)})
+	if err != nil {
+		return nil, err
+	}
+	for name, want := range digests {
+		if checkpoint, ok := engine.Model(name); !ok || checkpoint.Digest() != want {
+			engine.Close()
+			return nil, &mergesearch.InputError{File: models[name], Field: name, Problem: "the weights are not those of the run", Hint: "put the model back that the run was made with"}
+		}
+	}
+	return engine, nil
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"mergesearch"
+	"mergesearch/cmd/internal/report"
+	"mergesearch/eval/lm"
+	"mergesearch/merge/safetensors"
+)
+
+func newServeCommand() *cobra.Command {
+	var address, name string
+	var threads int
+	c := &cobra.Command{
+		Use: "serve MODEL", Short: "serve a model directory over an OpenAI-compatible HTTP API", Args: arguments(1, 1),
+		Long: `serve answers /v1/completions, /v1/models, /tokenize, /detokenize and /health on
+loopback, and lets a search in another process exchange the weights
+(endpoint: {kind: mergesearch, url: http://...} in its run file).`,
+		RunE: func(c *cobra.Command, args []string) error {
+			files, tensors, err := openModel(args[0])
+			if err != nil {
+				return err
+			}
+			if err := lm.CheckConfig(files); err != nil {
+				tensors.Release()
+				return mergesearch.InFile(err, args[0])
+			}
+			model, err := lm.Load(files, tensors)
+			if err != nil {
+				return mergesearch.InFile(err, args[0])
+			}
+			if name == "" {
+				name = filepath.Base(filepath.Clean(args[0]))
+			}
+			server := lm.NewServer(lm.ServerOptions{Engine: lm.Options{Threads: threads}, Open: openModel})
+			defer server.Close()
+			if err := server.Add(name, model); err != nil {
+				return err
+			}
+			url, err := server.Listen(address)
+			if err != nil {
+				return &unfit{err: err, hint: "choose another address with --addr, such as 127.0.0.1:0 for a free port"}
+			}
+			if wantsJSON(c) {
+				err = report.Write(c.OutOrStdout(), map[string]string{"url": url, "model": name, "fingerprint": model.Fingerprint()})
+			} else {
+				_, err = fmt.Fprintf(c.OutOrStdout(), "serving %s at %s/v1 (weights %s); Ctrl-C ends it\n", report.Plain(name), url, model.Fingerprint())
+			}
+			if err != nil {
+				return err
+			}
+			<-c.Context().Done()
+			return nil
+		},
+	}
+	c.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "address to listen on; loopback only")
+	c.Flags().StringVar(&name, "name", "", "name under which the model answers (default: its folder)")
+	c.Flags().IntVar(&threads, "threads", runtime.GOMAXPROCS(0), "threads of the engine")
+	return c
+}
+
+// openModel opens a model directory for the embedded engine, which may not know
+// checkpoint formats itself.
+func openModel(dir string) (map[string][]byte, mergesearch.Tensors, error) {
+	checkpoint, err := safetensors.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := checkpoint.Files()
+	if err != nil {
+		checkpoint.Release()
+		return nil, nil, err
+	}
+	return files, checkpoint, nil
+}

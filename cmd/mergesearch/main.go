@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mergesearch"
+)
+
+// version is the program's version; a change of the part before the first dot
+// means that runs of the older one cannot be resumed.
+const version = "0.1.0"
+
+// tool is how model cards name the program.
+const tool = "mergesearch " + version
+
+func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// execute runs one command line and returns its exit code.
+func execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := interruptible(stderr)
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return exitCode(root.ExecuteContext(ctx), stderr)
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM cancels; the
+// second ends the process at once. What the store has reported done is safe in
+// either case.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(stderr, "\nstopping; press Ctrl-C again to stop at once")
+		cancel()
+		if _, ok := <-signals; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mergesearch",
+		Short: "find the best way to merge fine-tuned language models",
+		Long: `mergesearch finds the recipe that merges a family of fine-tuned language models
+into one better model, and proves on held-out items that it is better.
+
+  mergesearch run configs/quickstart/run.yaml
+
+` + exitCodeHelp,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return &mergesearch.InputError{Problem: err.Error(), Hint: "see mergesearch help"}
+	})
+	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
+	root.AddCommand(
+		newRunCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newExportCommand(),
+		newMergeCommand(), newEvalCommand(), newServeCommand(), newCheckCommand(), newVersionCommand(),
+	)
+	return root
+}
+
+func wantsJSON(c *cobra.Command) bool {
+	on, _ := c.Flags().GetBool("json")
+	return on
+}
+
+// arguments is cobra.ExactArgs and its kin with an error of the house.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= least && (most < 0 || len(args) <= most) {
+			return nil
+		}
+		return &mergesearch.InputError{Problem: fmt.Sprintf("%s takes %s, got %d", c.Name(), counted(least, most), len(args)), Hint: "usage: " + c.UseLine()}
+	}
+}
+
+func counted(least, most int) string {
+	switch {
+	case most < 0:
+		return fmt.Sprintf("at least %d arguments", least)
+	case least == most && most == 1:
+		return "1 argument"
+	case least == most:
+		return fmt.Sprintf("%d arguments", least)
+	}
+	return fmt.Sprintf("%d to %d arguments", least, most)
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "print the version", Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(c.OutOrStdout(), "mergesearch", version)
+			return err
+		},
+	}
+}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"mergesearch"
+	"mergesearch/cmd/internal/runfile"
+	"mergesearch/eval"
+	"mergesearch/eval/lm"
+	"mergesearch/merge"
+	"mergesearch/search"
+)
+
+// The stages meet here and nowhere else.
+var (
+	_ search.Builder = (*merge.Engine)(nil)
+	_ search.Scorer  = (*eval.Evaluator)(nil)
+	_ search.Judge   = eval.Judge{}
+)
+
+// session is a run file made into everything that a run is made of, apart from
+// its store.
+type session struct {
+	file      *runfile.RunFile
+	tasks     []*eval.Task
+	models    map[string]string // name to directory
+	engine    *merge.Engine
+	space     *mergesearch.Space
+	benchmark mergesearch.Benchmark
+	endpoint  eval.Endpoint
+	stop      func() error // the endpoint
+	evaluator *eval.Evaluator
+}
+
+// openSession checks everything that can be checked without reading a tensor:
+// run file, tasks and their data, headers and configs of all models, the space,
+// and that the endpoint can run the family. Then it starts the endpoint.
+func openSession(ctx context.Context, file *runfile.RunFile) (_ *session, err error) {
+	s := &session{file: file, models: map[string]string{}}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	if err := s.readTasks(); err != nil {
+		return nil, err
+	}
+	methods, err := chosenMethods(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.openModels(); err != nil {
+		return nil, err
+	}
+	if err := s.makeSpace(methods); err != nil {
+		return nil, mergesearch.InFile(err, file.File)
+	}
+	if s.endpoint, s.stop, err = openEndpoint(ctx, file.Endpoint); err != nil {
+		return nil, mergesearch.InFile(err, file.File)
+	}
+	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint}); err != nil {
+		return nil, err
+	}
+	if err := s.evaluator.CheckSplits(); err != nil {
+		return nil, err
+	}
+	files, err := s.baseFiles()
+	if err != nil {
+		return nil, err
+	}
+	return s, s.evaluator.Prepare(files)
+}
+
+// Close stops the endpoint and unmaps the models.
+func (s *session) Close() {
+	if s.evaluator != nil {
+		s.evaluator.Close()
+	}
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+}
+
+func (s *session) readTasks() error {
+	for _, t := range s.file.Tasks {
+		task, err := eval.ReadTask(s.file.Path(t.File))
+		if err != nil {
+			return err
+		}
+		s.tasks = append(s.tasks, task)
+		s.benchmark.Tasks = append(s.benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: t.Weight})
+	}
+	return nil
+}
+
+func chosenMethods(file *runfile.RunFile) ([]mergesearch.Method, error) {
+	var known []string
+	var declared, chosen []mergesearch.Method
+	for _, m := range merge.Methods() {
+		if m.Name != "passthrough" { // merges nothing, so there is nothing to search
+			known = append(known, m.Name)
+			declared = append(declared, m)
+		}
+	}
+	for i, name := range file.Methods {
+		at := slices.Index(known, name)
+		if at < 0 {
+			e := mergesearch.UnknownWord("method", name, known)
+			e.File, e.Field, e.Problem = file.File, fmt.Sprintf("methods[%d]", i), fmt.Sprintf("unknown method %q", name)
+			return nil, e
+		}
+		if slices.Contains(file.Methods[:i], name) {
+			return nil, &mergesearch.InputError{File: file.File, Field: fmt.Sprintf("methods[%d]", i), Problem: fmt.Sprintf("%q is listed twice", name)}
+		}
+		chosen = append(chosen, declared[at])
+	}
+	return chosen, nil
+}
+
+func (s *session) baseName() string { return filepath.Base(filepath.Clean(s.file.Base)) }
+
+func (s *session) expertNames() []string {
+	var names []string
+	for _, e := range s.file.Experts {
+		names = append(names, filepath.Base(filepath.Clean(e)))
+	}
+	return names
+}
+
+func (s *session) openModels() error {
+	s.models[s.baseName()] = s.file.Path(s.file.Base)
+	for i, name := range s.expertNames() {
+		if other, twice := s.models[name]; twice {
+			return &mergesearch.InputError{File: s.file.File, Field: fmt.Sprintf("experts[%d]", i), Problem: fmt.Sprintf("the folder name %q is already that of %s", name, other), Hint: "models are named by their folders, which must differ"}
+		}
+		s.models[name] = s.file.Path(s.file.Experts[i])
+	}
+	var err error
+	s.engine, err = merge.Open(merge.Options{Models: s.models, Base: s.baseName(), Threads: runtime.GOMAXPROCS(0)})
+	if err != nil {
+		return err
+	}
+	if s.file.Endpoint.Kind != "embedded" {
+		return nil
+	}
+	files, err := s.baseFiles()
+	if err != nil {
+		return err
+	}
+	return mergesearch.InFile(lm.CheckConfig(files), s.models[s.baseName()])
+}
+
+// baseFiles returns the small files of the base model: config, tokenizer and so on.
+func (s *session) baseFiles() (map[string][]byte, error) {
+	checkpoint, _ := s.engine.Model(s.baseName())
+	return checkpoint.Files()
+}
+
+func (s *session) makeSpace(methods []mergesearch.Method) error {
+	files, err := s.baseFiles()
+	if err != nil {
+		return err
+	}
+	layers, err := layerCount(files)
+	if err != nil {
+		return mergesearch.InFile(err, filepath.Join(s.models[s.baseName()], "config.json"))
+	}
+	ranges, err := s.file.Ranges()
+	if err != nil {
+		return err
+	}
+	groups, err := s.file.LayerGroups(layers)
+	if err != nil {
+		return err
+	}
+	s.space, err = mergesearch.NewSpace(mergesearch.SpaceSpec{
+		Base: s.baseName(), Experts: s.expertNames(), Methods: methods, Groups: groups, Ranges: ranges,
+		DType: s.file.DType, Seed: s.file.Seed,
+	})
+	return err
+}
+
+// layerCount reads the number of layers from config.json, under the names that
+// the families use.
+func layerCount(files map[string][]byte) (int, error) {
+	var config struct {
+		Layers *int `json:"num_hidden_layers"`
+		NLayer *int `json:"n_layer"`
+	}
+	if err := json.Unmarshal(files["config.json"], &config); err != nil {
+		return 0, &mergesearch.InputError{Problem: "not valid JSON: " + err.Error()}
+	}
+	for _, n := range []*int{config.Layers, config.NLayer} {
+		if n != nil && *n > 0 {
+			return *n, nil
+		}
+	}
+	return 0, &mergesearch.InputError{Field: "num_hidden_layers", Problem: "missing, so layers cannot be grouped"}
+}
+
+// newAlgorithm makes the algorithm that the run file names.
+func (s *session) newAlgorithm() (search.Algorithm, error) {
+	a := s.file.Algorithm
+	settings := search.DefaultGA()
+	if a.Population > 0 {
+		settings.Population = a.Population
+	}
+	if a.Islands > 0 {
+		settings.Islands = a.Islands
+	}
+	switch a.Name {
+	case "random":
+		return search.NewRandom(s.space, s.file.Seed, settings.Population)
+	case "greedy-soup":
+		return search.NewGreedySoup(s.space)
+	}
+	return search.NewGA(s.space, s.file.Seed, settings)
+}
+
+// options gathers what search.Run needs, apart from the recorder and the progress.
+func (s *session) options(workers int) (search.Options, error) {
+	algorithm, err := s.newAlgorithm()
+	if err != nil {
+		return search.Options{}, mergesearch.InFile(err, s.file.File)
+	}
+	race := search.DefaultRace()
+	race.Rungs, race.Keep = s.file.Race.Rungs, s.file.Race.Keep
+	budget := s.file.Budget
+	return search.Options{
+		Space: s.space, Benchmark: s.benchmark, Algorithm: algorithm,
+		Builder: s.engine, Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
+		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Now: time.Now,
+		Budget: search.Budget{
+			Candidates: budget.Candidates, ItemAnswers: budget.Answers,
+			Time: time.Duration(budget.Hours * float64(time.Hour)),
+		},
+	}, nil
+}
+
+// hashFile returns the SHA-256 of a file in hexadecimal, and its size.
+func hashFile(path string) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), n, err
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"mergesearch"
+	"mergesearch/cmd/internal/report"
+	"mergesearch/merge"
+	"mergesearch/store"
+)
+
+func formatRecipe(r mergesearch.Recipe) string { return string(merge.FormatRecipe(r)) }
+
+// summarize reads what there is to say about a run from its store, whether it is
+// running, was cut off or is done.
+func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary, error) {
+	run, err := r.Run(ctx)
+	if err != nil {
+		return report.Summary{}, err
+	}
+	counts, err := r.Counts(ctx)
+	if err != nil {
+		return report.Summary{}, err
+	}
+	trials, err := r.Trials(ctx, store.Filter{})
+	if err != nil {
+		return report.Summary{}, err
+	}
+	s := report.Summary{
+		Run: run.Run, Dir: dir, Seed: run.Seed, ItemAnswers: counts.ItemAnswers, Missing: counts.Missing,
+		Failures: map[string]int{}, Faults: map[string]int{},
+	}
+	describeTrials(&s, trials)
+	if s.PopulationHash, err = r.PopulationHash(ctx); err != nil {
+		return s, err
+	}
+	var none *store.NotFoundError
+	ending, err := r.Ending(ctx)
+	switch {
+	case errors.As(err, &none):
+		s.Status, s.StopReason, err = "interrupted", "not finished", nil
+		if _, held, _ := store.HeldBy(dir); held {
+			s.Status = "running"
+		}
+	case err == nil:
+		s.Status, s.StopReason, s.HeldoutPeeks, s.Result = ending.Status, ending.StopReason, ending.HeldOutPeeks, &ending.Result
+		if ending.Faults > 0 {
+			s.Faults["retried_requests"] = ending.Faults
+		}
+		if best := filepath.Join(dir, "best"); complete(best) {
+			s.BestDir = best
+		}
+	}
+	return s, err
+}
+
+func complete(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "COMPLETE"))
+	return err == nil
+}
+
+// describeTrials counts the trials of the search by rung and follows the best of
+// those that answered all search items.
+func describeTrials(s *report.Summary, trials []store.Trial) {
+	best := 0.0
+	for _, t := range trials {
+		if t.State == mergesearch.Failed {
+			s.Failures[t.Reason.Code]++
+		}
+		if _, scored := t.Member(); scored || t.State == mergesearch.Failed {
+			s.Evaluations++
+		}
+		if t.Name != "" {
+			continue // a parent or baseline
+		}
+		if _, scored := t.Member(); !scored {
+			s.Candidates += boolInt(t.State == mergesearch.Failed)
+			continue
+		}
+		s.Candidates++
+		for len(s.Reached) <= t.Rung {
+			s.Reached = append(s.Reached, 0)
+			s.RungItems = append(s.RungItems, 0)
+		}
+		for rung := range t.Rung + 1 {
+			s.Reached[rung]++
+		}
+		s.RungItems[t.Rung] = max(s.RungItems[t.Rung], t.Score.Items)
+		if t.State == mergesearch.Scored && t.Score.Fitness > best {
+			best = t.Score.Fitness
+			s.Curve = append(s.Curve, report.Point{Trial: s.Candidates - 1, Fitness: best})
+		}
+	}
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// heldOutPeeks counts the other runs beside this one that opened held-out items
+// of the same data before.
+func heldOutPeeks(ctx context.Context, mine *store.Reader, dir string) (int, error) {
+	run, err := mine.Run(ctx)
+	if err != nil {
+		return 0, err
+	}
+	opened, err := mine.HeldOut(ctx)
+	if err != nil {
+		return 0, err
+	}
+	siblings, err := filepath.Glob(filepath.Join(filepath.Dir(filepath.Clean(dir)), "*", store.FileName))
+	if err != nil {
+		return 0, nil // a directory whose name is a malformed pattern has no siblings that can be found
+	}
+	peeks := 0
+	for _, path := range siblings {
+		if filepath.Dir(path) == filepath.Clean(dir) {
+			continue
+		}
+		if peeked(ctx, filepath.Dir(path), run, opened) {
+			peeks++
+		}
+	}
+	return peeks, nil
+}
+
+// peeked reports whether a run opened held-out items of the same data earlier. A
+// directory that cannot be read counts as none: it is somebody else's.
+func peeked(ctx context.Context, dir string, mine store.Run, opened store.Opening) bool {
+	r, err := store.OpenReadOnly(ctx, dir)
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	run, err := r.Run(ctx)
+	if err != nil {
+		return false
+	}
+	theirs, err := r.HeldOut(ctx)
+	if err != nil || theirs.At.IsZero() || !opened.At.IsZero() && theirs.At.After(opened.At) {
+		return false
+	}
+	sums := func(data []store.Dataset) []string {
+		var out []string
+		for _, d := range data {
+			out = append(out, d.SHA256)
+		}
+		slices.Sort(out)
+		return out
+	}
+	return slices.Equal(sums(run.Data), sums(mine.Data))
+}
