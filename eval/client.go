@@ -13,6 +13,8 @@ import (
 	"time"
 
 	openai "github.com/sashabaranov/go-openai"
+
+	"mergesearch"
 )
 
 // maxResponse bounds what is read of one response, in bytes.
@@ -22,8 +24,9 @@ const maxResponse = 64 << 20
 // authentication and the shape of errors; client is its HTTPDoer, which sends the
 // bytes that we wrote, reads the response with our own decoder, and retries.
 type client struct {
-	transport *http.Transport
-	timeout   time.Duration // of one attempt
+	plain     wire            // for http://
+	transport *http.Transport // for https://
+	timeout   time.Duration   // of one attempt
 	retry     retryPolicy
 
 	sent, retried atomic.Int64
@@ -40,6 +43,7 @@ func newClient(timeout, patience time.Duration) *client {
 	dial := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
 	return &client{
 		timeout: timeout,
+		plain:   wire{dialer: *dial},
 		retry:   retryPolicy{attempts: 8, patience: patience, base: 250 * time.Millisecond, limit: 15 * time.Second},
 		transport: &http.Transport{
 			DialContext:         dial.DialContext,
@@ -49,6 +53,12 @@ func newClient(timeout, patience time.Duration) *client {
 			DisableCompression:  true,
 		},
 	}
+}
+
+// close drops idle connections.
+func (c *client) close() {
+	c.plain.closeIdle()
+	c.transport.CloseIdleConnections()
 }
 
 // connection is the client's view of one session.
@@ -93,7 +103,20 @@ func (c *connection) complete(ctx context.Context, tail []byte, prompts int) (*c
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}
+	if failure := notFinite(err); failure != nil && c.from.Fingerprint != "" {
+		return nil, failure
+	}
 	return nil, &EndpointError{URL: c.from.BaseURL, Model: c.from.Model, Attempts: x.attempts, Elapsed: time.Since(start), Err: err}
+}
+
+// notFinite recognises the engine's word for weights that give no numbers. That is
+// the candidate's fault: asking again is useless, and so is any other item.
+func notFinite(err error) *mergesearch.Failure {
+	var api *openai.APIError
+	if errors.As(err, &api) && api.HTTPStatusCode == http.StatusUnprocessableEntity && api.Code == "not_a_number" {
+		return &mergesearch.Failure{Reason: mergesearch.Reason{Code: "not_finite", Text: api.Message}}
+	}
+	return nil
 }
 
 // EndpointError says that an endpoint did not give a usable answer, after all
@@ -137,26 +160,42 @@ var emptyObject = []byte("{}")
 
 // attempt sends the request once and reads the whole response.
 func (c *client) attempt(r *http.Request, x *exchange) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), c.timeout, errAttemptTimeout)
-	defer cancel()
-	once := r.WithContext(ctx)
-	once.ContentLength = int64(len(x.head) + len(x.tail))
-	once.GetBody = func() (io.ReadCloser, error) { return newBody(x), nil }
-	once.Body = newBody(x)
 	c.sent.Add(1)
-	reply, err := c.transport.RoundTrip(once)
-	if err != nil {
-		return nil, transportError(ctx, err)
-	}
 	text := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(text)
 	text.Reset()
-	_, err = text.ReadFrom(io.LimitReader(reply.Body, maxResponse+1))
-	reply.Body.Close()
+	var reply *http.Response
+	var err error
+	if parts := [2][]byte{x.head, x.tail}; r.URL.Scheme == "http" {
+		reply, err = c.plain.roundTrip(r, parts, c.timeout, text)
+	} else {
+		reply, err = c.secure(r, parts, text)
+	}
 	if err != nil {
-		return nil, transportError(ctx, err)
+		return nil, err
 	}
 	return c.read(reply, text.Bytes(), x)
+}
+
+// secure sends the request once through net/http.
+func (c *client) secure(r *http.Request, parts [2][]byte, text *bytes.Buffer) (*http.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), c.timeout, errAttemptTimeout)
+	defer cancel()
+	once := r.WithContext(ctx)
+	once.ContentLength = int64(len(parts[0]) + len(parts[1]))
+	once.GetBody = func() (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(parts[0]), bytes.NewReader(parts[1]))), nil
+	}
+	once.Body, _ = once.GetBody()
+	reply, err := c.transport.RoundTrip(once)
+	if err == nil {
+		_, err = text.ReadFrom(io.LimitReader(reply.Body, maxResponse+1))
+		reply.Body.Close()
+	}
+	if err != nil && errors.Is(context.Cause(ctx), errAttemptTimeout) {
+		err = errAttemptTimeout // of this attempt, not the caller's
+	}
+	return reply, err
 }
 
 // read decodes a response that arrived. Error responses keep their body for
@@ -186,40 +225,8 @@ func (c *client) read(reply *http.Response, text []byte, x *exchange) (*http.Res
 
 var errAttemptTimeout = errors.New("no answer in time")
 
-// transportError replaces the deadline of one attempt by its name, so that it is
-// not taken for the caller's.
-func transportError(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); errors.Is(cause, errAttemptTimeout) {
-		return cause
-	}
-	return err
-}
-
 // buffers hold responses while they are decoded.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// body reads the two parts of a request's body, which are shared between
-// requests and never written to.
-type body struct {
-	parts [2][]byte
-}
-
-func newBody(x *exchange) *body { return &body{[2][]byte{x.head, x.tail}} }
-
-func (b *body) Read(p []byte) (int, error) {
-	n := 0
-	for i := range b.parts {
-		k := copy(p[n:], b.parts[i])
-		b.parts[i] = b.parts[i][k:]
-		n += k
-	}
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func (b *body) Close() error { return nil }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

@@ -115,7 +115,7 @@ func (e *Evaluator) Requests() int64 { return e.client.sent.Load() }
 func (e *Evaluator) Retries() int64 { return e.client.retried.Load() }
 
 // Close drops idle connections.
-func (e *Evaluator) Close() { e.client.transport.CloseIdleConnections() }
+func (e *Evaluator) Close() { e.client.close() }
 
 // Score makes the endpoint serve the candidate, asks every item exactly once and
 // returns the outcomes in the order of items. A candidate whose answers carry no
@@ -191,6 +191,10 @@ func blame(err error, c mergesearch.Candidate, s Session) error {
 	var d *degenerate
 	if errors.As(err, &d) && s.Fingerprint != "" {
 		return &mergesearch.Failure{Reason: mergesearch.Reason{Code: "degenerate", Text: err.Error()}}
+	}
+	var f *mergesearch.Failure
+	if errors.As(err, &f) {
+		return err
 	}
 	var m *malformed
 	var e *EndpointError

@@ -326,6 +326,17 @@ func TestDegenerateCandidate(t *testing.T) {
 	}
 }
 
+// Weights that give no numbers fail their candidate, at once.
+func TestNotFiniteCandidate(t *testing.T) {
+	e, s := evaluator(t, evaltest.Full, readTask(t, choiceTask))
+	s.Script(func(int) *evaltest.Fault { return &evaltest.Fault{Status: 422, Code: "not_a_number"} })
+	_, err := e.Score(context.Background(), evaltest.Candidate(1, good), []mergesearch.ItemID{"facts/s1"})
+	var failure *mergesearch.Failure
+	if !errors.As(err, &failure) || failure.Code != "not_finite" || s.Requests() != 1 {
+		t.Errorf("%v after %d requests, want a Failure", err, s.Requests())
+	}
+}
+
 func TestTruncatedAndEmpty(t *testing.T) {
 	e, _ := evaluator(t, evaltest.Full, readTask(t, strings.Replace(generateTask, "max_gen_toks: 8", "max_gen_toks: 1", 1)))
 	got, err := score(t, e, poor)

@@ -25,7 +25,7 @@ import (
 // fingerprint is that of the weights cannot be seen from outside.
 func Probe(ctx context.Context, s Session) (Profile, error) {
 	p := prober{ctx, newClient(30*time.Second, 3*time.Second).connect(s)}
-	defer p.transport.CloseIdleConnections()
+	defer p.close()
 	var found Profile
 	if err := p.models(s, &found); err != nil {
 		return found, err

@@ -216,6 +216,11 @@ func (s *scanner) skipNested(depth int) error {
 		return s.array(func() error { return s.skipNested(depth + 1) })
 	case s.word("true"), s.word("false"):
 		return nil
+	case numeral(c):
+		for s.at < len(s.text) && numeral(s.text[s.at]) {
+			s.at++
+		}
+		return nil
 	default:
 		_, err := s.number()
 		return err

@@ -39,6 +39,7 @@ type Server struct {
 type Fault struct {
 	Delay      time.Duration
 	Status     int    // answered with an error of this status
+	Code       string // of that error
 	RetryAfter string // header
 	Cut        bool   // the connection is closed without a response
 	Truncate   bool   // the body ends in the middle, at the length announced
@@ -144,7 +145,11 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 		if f.RetryAfter != "" {
 			w.Header().Set("Retry-After", f.RetryAfter)
 		}
-		writeJSON(w, f.Status, failure("told to fail"))
+		e := failure("told to fail")
+		if f.Code != "" {
+			e["error"].(map[string]any)["code"] = f.Code
+		}
+		writeJSON(w, f.Status, e)
 	case f.Body != "":
 		io.WriteString(w, f.Body)
 	default:
