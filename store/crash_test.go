@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,8 +16,7 @@ import (
 	"mergesearch/store/storetest"
 )
 
-// kills is how often the crash test kills its helper.
-const kills = 24
+var kills = flag.Int("kills", 24, "how often TestCrash kills its helper")
 
 // TestCrash kills a writing process at random moments, in its creation of the
 // run too, and starts it again each time. Everything that it reported must be
@@ -25,13 +25,13 @@ func TestCrash(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs", "crash")
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	reported := map[string]bool{}
-	for i := range kills {
+	for i := range *kills {
 		c := helper(t, "write", dir)
 		out, err := c.StdoutPipe()
 		must(t, err)
 		must(t, c.Start())
 		heard := listen(out)
-		if i >= kills/4 { // the first ones die while they make the run
+		if i >= *kills/4 { // the first ones die while they make the run
 			heard.wait(len(reported) + random.IntN(24))
 		}
 		time.Sleep(time.Duration(random.Int64N(int64(12 * time.Millisecond))))
@@ -49,7 +49,7 @@ func TestCrash(t *testing.T) {
 			t.Fatalf("after kill %d with %d reports", i, len(reported))
 		}
 	}
-	t.Logf("%d kills, %d reports", kills, len(reported))
+	t.Logf("%d kills, %d reports", *kills, len(reported))
 	must(t, helper(t, "write", dir).Run())
 	report := verify(t, dir, map[string]bool{"ended": true})
 	if want := undisturbed(t); report.PopulationHash != want {
@@ -57,61 +57,90 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// verify opens the run for looking and checks that everything reported is there.
+// lost opens the run for looking and returns what is wrong with it or missing of
+// what was reported.
+func lost(t *testing.T, dir string, reported map[string]bool) []string {
+	t.Helper()
+	_, found := inspect(t, dir, reported)
+	return found
+}
+
+// verify fails the test when something is lost.
 func verify(t *testing.T, dir string, reported map[string]bool) store.Report {
+	t.Helper()
+	report, found := inspect(t, dir, reported)
+	for _, f := range found {
+		t.Error(f)
+	}
+	return report
+}
+
+func inspect(t *testing.T, dir string, reported map[string]bool) (store.Report, []string) {
 	t.Helper()
 	ctx := context.Background()
 	if _, err := os.Stat(filepath.Join(dir, store.FileName)); err != nil {
 		if len(reported) > 0 {
-			t.Errorf("reports, but %v", err)
+			return store.Report{}, []string{fmt.Sprintf("reports, but %v", err)}
 		}
-		return store.Report{}
+		return store.Report{}, nil
 	}
 	r, err := store.OpenReadOnly(ctx, dir)
-	must(t, err)
+	if err != nil {
+		return store.Report{}, []string{err.Error()}
+	}
 	defer r.Close()
 	check, err := r.Check(ctx)
-	must(t, err)
-	for _, p := range check.Problems {
-		t.Error(p)
+	if err != nil {
+		return check, []string{err.Error()}
 	}
+	found := check.Problems
 	trials, err := r.Trials(ctx, store.Filter{})
-	must(t, err)
+	if err != nil {
+		return check, append(found, err.Error())
+	}
 	byIndex := map[int]store.Trial{}
 	for _, x := range trials {
 		byIndex[x.Index] = x
 	}
 	for line := range reported {
-		var kind string
-		var index, n int
-		_, _ = fmt.Sscan(line, &kind, &index, &n)
-		x, found := byIndex[index]
-		switch kind {
-		case "frozen":
-			if run, err := r.Run(ctx); err != nil || run.Seed != configuration().Seed {
-				t.Errorf("frozen: %v", err)
-			}
-		case "begun":
-			if !found {
-				t.Errorf("%s: not there", line)
-			}
-		case "answered":
-			if k, err := r.Known(ctx, x.RecipeID); err != nil || len(k.Outcomes) < n {
-				t.Errorf("%s: %d outcomes, %v", line, len(k.Outcomes), err)
-			}
-		case "finished":
-			if x.State != mergesearch.Scored || x.Score.Items != 40 {
-				t.Errorf("%s: %s on %d items", line, x.State, x.Score.Items)
-			}
-		case "ended":
-			if _, err := r.Ending(ctx); err != nil {
-				t.Errorf("ended: %v", err)
-			}
-		default:
-			t.Errorf("unknown report %q", line)
+		if problem := contradiction(ctx, r, byIndex, line); problem != "" {
+			found = append(found, line+": "+problem)
 		}
 	}
-	return check
+	return check, found
+}
+
+// contradiction compares one report with the store; it is empty when they agree.
+func contradiction(ctx context.Context, r *store.Reader, trials map[int]store.Trial, line string) string {
+	var kind string
+	var index, n int
+	_, _ = fmt.Sscan(line, &kind, &index, &n)
+	x, found := trials[index]
+	switch kind {
+	case "frozen":
+		if run, err := r.Run(ctx); err != nil || run.Seed != configuration().Seed {
+			return fmt.Sprint("not frozen: ", err)
+		}
+	case "begun":
+		if !found {
+			return "not there"
+		}
+	case "answered":
+		if k, err := r.Known(ctx, x.RecipeID); err != nil || len(k.Outcomes) < n {
+			return fmt.Sprint(len(k.Outcomes), " outcomes ", err)
+		}
+	case "finished":
+		if x.State != mergesearch.Scored || x.Score.Items != 40 {
+			return fmt.Sprint(x.State, " on ", x.Score.Items, " items")
+		}
+	case "ended":
+		if _, err := r.Ending(ctx); err != nil {
+			return err.Error()
+		}
+	default:
+		return "an unknown report"
+	}
+	return ""
 }
 
 // undisturbed returns the population hash of the helper's run, made in memory.

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
+
+	"mergesearch"
 )
 
 // Hinted is an error that knows what to do about it: one line for people.
@@ -113,7 +115,7 @@ func failure(path, op string, err error) error {
 		return err
 	}
 	if !errors.As(err, &s) {
-		return fmt.Errorf("%s: %s: %w", path, op, err)
+		return systemFailure(path, op, err)
 	}
 	switch s.Code {
 	case sqlite3.ErrCorrupt, sqlite3.ErrNotADB:
@@ -121,8 +123,7 @@ func failure(path, op string, err error) error {
 	case sqlite3.ErrFull:
 		return &DiskError{Path: path, Op: op, Full: true, Err: err}
 	case sqlite3.ErrIoErr:
-		switch s.SystemErrno {
-		case syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG:
+		if noRoom(s.SystemErrno) {
 			return &DiskError{Path: path, Op: op, Full: true, Err: err}
 		}
 		return &DiskError{Path: path, Op: op, Err: fmt.Errorf("%w (code %d)", err, s.ExtendedCode)}
@@ -130,10 +131,30 @@ func failure(path, op string, err error) error {
 	return fmt.Errorf("%s: %s: %w", path, op, err)
 }
 
+// systemFailure is failure for errors of the operating system.
+func systemFailure(path, op string, err error) error {
+	var errno syscall.Errno
+	errors.As(err, &errno)
+	switch {
+	case noRoom(errno):
+		return &DiskError{Path: path, Op: op, Full: true, Err: err}
+	case errno == syscall.EIO:
+		return &DiskError{Path: path, Op: op, Err: err}
+	}
+	return fmt.Errorf("%s: %s: %w", path, op, err)
+}
+
+// noRoom reports whether an error number says that nothing more can be written
+// for lack of space, quota or permitted file size.
+func noRoom(errno syscall.Errno) bool {
+	return errno == syscall.ENOSPC || errno == syscall.EDQUOT || errno == syscall.EFBIG
+}
+
 func typed(err error) bool {
 	var h Hinted
 	var n *NotFoundError
-	return errors.As(err, &h) || errors.As(err, &n)
+	var in *mergesearch.InputError
+	return errors.As(err, &h) || errors.As(err, &n) || errors.As(err, &in)
 }
 
 // short cuts a text for a message.

@@ -206,26 +206,30 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return notWritable(dir, err)
 	}
-	return syncFile(parent)
+	return notWritable(dir, syncFile(parent))
 }
 
-// notWritable turns a refusal by the file system into what the user should read.
+// notWritable gives errors of the file system their type, and turns a refusal
+// into what the user should read.
 func notWritable(dir string, err error) error {
 	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR} {
 		if errors.Is(err, cause) {
 			return &mergesearch.InputError{File: dir, Problem: "cannot write in the run directory: " + cause.Error(), Hint: "choose another directory with --dir"}
 		}
 	}
-	if errors.Is(err, syscall.ENOSPC) {
-		return &DiskError{Path: dir, Op: "make the run directory", Full: true, Err: err}
-	}
-	return err
+	return failure(dir, "prepare the run directory", err)
 }
 
+// syncFile puts a file or directory on the disk. Some network and user-space
+// file systems cannot sync a directory and need not.
 func syncFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
