@@ -3,6 +3,7 @@ package mergesearch
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -47,6 +48,19 @@ func InFile(err error, file string) error {
 	if errors.As(err, &in) && in.File == "" {
 		named := *in
 		named.File = file
+		return &named
+	}
+	return err
+}
+
+// InDir returns err with its file, if it is an InputError with a relative one,
+// placed below dir; one without a file gets dir itself. Any other error comes
+// back as it is.
+func InDir(err error, dir string) error {
+	var in *InputError
+	if errors.As(err, &in) && !path.IsAbs(in.File) {
+		named := *in
+		named.File = path.Join(dir, in.File)
 		return &named
 	}
 	return err

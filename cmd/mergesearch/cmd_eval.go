@@ -144,6 +144,10 @@ func (f evalFlags) open(ctx context.Context, targets []string) (eval.Endpoint, f
 		if err != nil {
 			return nil, nil, nil, err
 		}
+		if err := lm.CheckConfig(files); err != nil {
+			tensors.Release()
+			return nil, nil, nil, mergesearch.InDir(err, dir)
+		}
 		name := mergesearch.CandidateID(filepath.Base(filepath.Clean(dir)))
 		if slices.ContainsFunc(candidates, func(c mergesearch.Candidate) bool { return c.ID == name }) {
 			name = mergesearch.CandidateID(filepath.Clean(dir))

@@ -28,11 +28,11 @@ loopback, and lets a search in another process exchange the weights
 			}
 			if err := lm.CheckConfig(files); err != nil {
 				tensors.Release()
-				return mergesearch.InFile(err, args[0])
+				return mergesearch.InDir(err, args[0])
 			}
 			model, err := lm.Load(files, tensors)
 			if err != nil {
-				return mergesearch.InFile(err, args[0])
+				return mergesearch.InDir(err, args[0])
 			}
 			if name == "" {
 				name = filepath.Base(filepath.Clean(args[0]))

@@ -70,6 +70,17 @@ into one better model, and proves on held-out items that it is better.
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:              cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			var known []string
+			for _, sub := range c.Commands() {
+				known = append(known, sub.Name())
+			}
+			return mergesearch.UnknownWord("command", args[0], known)
+		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &mergesearch.InputError{Problem: err.Error(), Hint: "see mergesearch help"}

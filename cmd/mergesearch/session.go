@@ -160,7 +160,7 @@ func (s *session) openModels() error {
 	if err != nil {
 		return err
 	}
-	return mergesearch.InFile(lm.CheckConfig(files), s.models[s.baseName()])
+	return mergesearch.InDir(lm.CheckConfig(files), s.models[s.baseName()])
 }
 
 // baseFiles returns the small files of the base model: config, tokenizer and so on.

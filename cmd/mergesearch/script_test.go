@@ -1,0 +1,109 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden parts of testdata/script")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"mergesearch": func() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScript runs the transcripts: each is a small shell session with the real
+// program. QUICKSTART is the folder of the quickstart's models, data and tasks.
+func TestScript(t *testing.T) {
+	quickstart, err := filepath.Abs(filepath.Join("..", "..", "configs", "quickstart"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:           filepath.Join("testdata", "script"),
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("QUICKSTART", quickstart)
+			e.Setenv("GOMAXPROCS", "2")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":     commandCode,
+			"killed":   commandKilled,
+			"truncate": commandTruncate,
+			"setbytes": commandSetBytes,
+		},
+		RequireUniqueNames: true,
+	})
+}
+
+// commandCode runs the program and wants an exit code: code 2 run run.yaml. Its
+// output stands in for that of exec.
+func commandCode(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: code N ARG...")
+	}
+	err = ts.Exec("mergesearch", args[1:]...)
+	got := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// commandKilled runs the program and kills it with SIGKILL after so many
+// milliseconds: killed 500 run run.yaml. Ending before is fine too.
+func commandKilled(ts *testscript.TestScript, neg bool, args []string) {
+	after, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: killed MILLISECONDS ARG...")
+	}
+	path, err := exec.LookPath("mergesearch")
+	if err != nil {
+		path = filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "mergesearch")
+	}
+	c := exec.Command(path, args[1:]...)
+	c.Dir = ts.MkAbs(".")
+	c.Env = append(os.Environ(), "GOMAXPROCS=2")
+	if err := c.Start(); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	timer := time.AfterFunc(time.Duration(after)*time.Millisecond, func() { _ = c.Process.Kill() })
+	_ = c.Wait()
+	timer.Stop()
+}
+
+// commandTruncate cuts a file: truncate FILE BYTES.
+func commandTruncate(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	if neg || err != nil {
+		ts.Fatalf("usage: truncate FILE BYTES")
+	}
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// commandSetBytes writes text over a place in a file: setbytes FILE OFFSET TEXT.
+func commandSetBytes(ts *testscript.TestScript, neg bool, args []string) {
+	at, err := strconv.ParseInt(args[1], 10, 64)
+	if neg || err != nil {
+		ts.Fatalf("usage: setbytes FILE OFFSET TEXT")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	_, err = f.WriteAt([]byte(args[2]), at)
+	ts.Check(err)
+	ts.Check(f.Close())
+}
