@@ -11,8 +11,8 @@ package kernel
 
 static const msmerge_functions *msmerge_level(int level) {
 	switch (level) {
-	case 2: return &msmerge_avx512;
-	case 1: return &msmerge_avx2;
+	case 3: return &msmerge_avx512;
+	case 2: return &msmerge_avx2;
 	}
 	return &msmerge_portable;
 }

@@ -316,3 +316,10 @@ func TestLargeOddSize(t *testing.T) {
 		checkCombine(t, k, n, mergesearch.BF16, mergesearch.F16, keep, Consensus{Elect: true, Normalize: true, Divisor: 1, Lambda: 1}, false)
 	}
 }
+
+func TestZeroLevelIsTheFastest(t *testing.T) {
+	var zero Level
+	if got := New(zero).Level(); got != Levels()[0] {
+		t.Errorf("the zero level gives %v, want %v", got, Levels()[0])
+	}
+}

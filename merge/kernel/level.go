@@ -7,10 +7,10 @@ type Level int
 
 // The levels. Best is the fastest that the machine can run.
 const (
-	Best     Level = -1
-	Portable Level = 0
-	AVX2     Level = 1
-	AVX512   Level = 2
+	Best Level = iota
+	Portable
+	AVX2
+	AVX512
 )
 
 func (l Level) String() string {

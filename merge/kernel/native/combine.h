@@ -28,50 +28,57 @@ FN float divide_elected(float mixed, float divisor) {
 }
 
 #ifndef MSMERGE_DEVICE
-FN void load_task_vector(float *restrict dst, msmerge_view v, const float *restrict base, int64_t at, int64_t len) {
-  float x[MSMERGE_BLOCK];
-  load_block(x, v, at, len);
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    dst[e] = task_vector(x[e], base[e]);
+// add_term fills term with the sparse, weighted task vector of one model in one
+// block and adds it to sum.
+FN void add_term(const msmerge_input *in, int64_t first, int64_t at, int64_t len, const float *restrict base,
+                 float *restrict term, float *restrict sum) {
+  padding pad;
+  const void *src = block_of(in->x, at, len, &pad);
+  float w = in->weight;
+  if (in->keep == MSMERGE_KEEP_MAGNITUDE) {
+    int32_t threshold = in->threshold, cut = cut_in_block(in->cut, first + at);
+    EACH_ELEMENT(in->x.dtype, src, {
+      term[e] = w * keep_magnitude(task_vector(x, base[e]), threshold, e < cut);
+      sum[e] = sum[e] + term[e];
+    })
+  } else if (in->keep == MSMERGE_KEEP_RANDOM) {
+    uint32_t draw[MSMERGE_BLOCK], keep_below = in->mask.keep_below;
+    float scale = in->scale;
+    draw_block(draw, &in->mask, first + at);
+    EACH_ELEMENT(in->x.dtype, src, {
+      term[e] = w * keep_random(task_vector(x, base[e]), draw[e], keep_below, scale);
+      sum[e] = sum[e] + term[e];
+    })
+  } else {
+    EACH_ELEMENT(in->x.dtype, src, {
+      term[e] = w * task_vector(x, base[e]);
+      sum[e] = sum[e] + term[e];
+    })
   }
 }
 
-// weigh_terms fills term[i] with the sparse, weighted task vectors of one block
-// and sum with their sum.
-FN void weigh_terms(const msmerge_tile *t, const msmerge_input *in, int64_t at, int64_t len, const float *restrict base,
-                    float term[][MSMERGE_BLOCK], float *restrict sum) {
-  for (int64_t i = 0; i < t->inputs; i++) {
-    float *restrict d = term[i];
-    load_task_vector(d, in[i].x, base, at, len);
-    if (in[i].keep == MSMERGE_KEEP_MAGNITUDE) {
-      keep_magnitude_block(d, &in[i], t->first + at);
-    } else if (in[i].keep == MSMERGE_KEEP_RANDOM) {
-      keep_random_block(d, &in[i].mask, in[i].scale, t->first + at);
+// elect_n replaces sum by the sum of the terms that agree with it, divided by
+// their weights when asked to. With n and normalize constant it is one loop that
+// keeps its sums in registers.
+FN void elect_n(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int n, int normalize) {
+  for (int e = 0; e < MSMERGE_BLOCK; e++) {
+    float mixed = 0, divisor = 0;
+    for (int i = 0; i < n; i++) {
+      uint32_t a = agrees(term[i][e], sum[e]);
+      mixed = mixed + select_float(a, term[i][e]);
+      divisor = divisor + select_float(a, in[i].weight);
     }
-    float w = in[i].weight;
-    if (i == 0) {
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {
-        d[e] = w * d[e];
-        sum[e] = d[e];
-      }
-    } else {
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {
-        d[e] = w * d[e];
-        sum[e] = sum[e] + d[e];
-      }
+    if (normalize) {
+      mixed = divide_elected(mixed, divisor);
     }
+    sum[e] = unless_nan(sum[e], mixed);
   }
 }
 
-// elect_sign replaces sum by the sum of the terms that agree with it, divided by
-// their weights when asked to.
-FN void elect_sign(const msmerge_tile *t, const msmerge_input *in, const float term[][MSMERGE_BLOCK], float *restrict sum) {
-  float mixed[MSMERGE_BLOCK], divisor[MSMERGE_BLOCK];
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    mixed[e] = 0;
-    divisor[e] = 0;
-  }
-  for (int64_t i = 0; i < t->inputs; i++) {
+// elect_many does the same for any number of models, one after the other.
+static void elect_many(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int64_t n, int normalize) {
+  float mixed[MSMERGE_BLOCK] = {0}, divisor[MSMERGE_BLOCK] = {0};
+  for (int64_t i = 0; i < n; i++) {
     const float *restrict d = term[i];
     float w = in[i].weight;
     for (int e = 0; e < MSMERGE_BLOCK; e++) {
@@ -80,7 +87,7 @@ FN void elect_sign(const msmerge_tile *t, const msmerge_input *in, const float t
       divisor[e] = divisor[e] + select_float(a, w);
     }
   }
-  if (t->normalize) {
+  if (normalize) {
     for (int e = 0; e < MSMERGE_BLOCK; e++) {
       mixed[e] = divide_elected(mixed[e], divisor[e]);
     }
@@ -90,15 +97,45 @@ FN void elect_sign(const msmerge_tile *t, const msmerge_input *in, const float t
   }
 }
 
+static void elect_sign(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int64_t n, int normalize) {
+  switch (2 * n + (normalize != 0)) {
+    case 4:
+      elect_n(in, term, sum, 2, 0);
+      break;
+    case 5:
+      elect_n(in, term, sum, 2, 1);
+      break;
+    case 6:
+      elect_n(in, term, sum, 3, 0);
+      break;
+    case 7:
+      elect_n(in, term, sum, 3, 1);
+      break;
+    case 8:
+      elect_n(in, term, sum, 4, 0);
+      break;
+    case 9:
+      elect_n(in, term, sum, 4, 1);
+      break;
+    default:
+      elect_many(in, term, sum, n, normalize);
+  }
+}
+
 static void combine(msmerge_tile *t, const msmerge_input *in) {
   float base[MSMERGE_BLOCK], sum[MSMERGE_BLOCK], term[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
   float divisor = t->divisor, lambda = t->lambda;
   for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(t->n, at);
     load_block(base, t->base, at, len);
-    weigh_terms(t, in, at, len, base, term, sum);
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {
+      sum[e] = NEUTRAL;
+    }
+    for (int64_t i = 0; i < t->inputs; i++) {
+      add_term(&in[i], t->first, at, len, base, term[t->elect ? i : 0], sum);
+    }
     if (t->elect) {
-      elect_sign(t, in, term, sum);
+      elect_sign(in, term, sum, t->inputs, t->normalize);
     } else if (t->normalize) {
       for (int e = 0; e < MSMERGE_BLOCK; e++) {
         sum[e] = sum[e] / divisor;
@@ -106,9 +143,6 @@ static void combine(msmerge_tile *t, const msmerge_input *in) {
     }
     for (int e = 0; e < MSMERGE_BLOCK; e++) {
       sum[e] = base[e] + lambda * sum[e];
-    }
-    for (int64_t e = len; e < MSMERGE_BLOCK; e++) {
-      sum[e] = 0;  // an infinite coefficient would make NaN of the padding
     }
     store_block(t, at, len, sum);
   }

@@ -42,113 +42,126 @@ FN uint16_t store_f16(float x) {
 FN float store_f32(float x) { return float_of(either(magnitude(x) > 0x7f800000, 0x7fc00000u, bits_of(x))); }
 
 #ifndef MSMERGE_DEVICE
+#include <string.h>
+
 #include "kernel.h"
+
+// Operations work on whole blocks: loops of constant length over arrays that fit
+// the first-level cache. The last block of a tile is read through a copy padded
+// with zeros.
 
 FN int64_t block_length(int64_t n, int64_t at) {
   return n - at < MSMERGE_BLOCK ? n - at : MSMERGE_BLOCK;
 }
 
-#define LOAD_LOOP(type, convert)                       \
-  {                                                    \
-    const type *src = (const type *)v.data + at;       \
-    if (len == MSMERGE_BLOCK) {                        \
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {        \
-        dst[e] = convert(src[e]);                      \
-      }                                                \
-    } else {                                           \
-      for (int64_t e = 0; e < len; e++) {              \
-        dst[e] = convert(src[e]);                      \
-      }                                                \
-    }                                                  \
+FN int64_t element_size(int64_t dtype) {
+  return dtype == MSMERGE_F64 ? 8 : dtype == MSMERGE_F32 ? 4 : 2;
+}
+
+typedef struct {
+  double bytes[MSMERGE_BLOCK];  // the largest type
+} padding;
+
+// block_of returns the address of a whole block of v that begins at element at
+// and of which len elements exist.
+FN const void *block_of(msmerge_view v, int64_t at, int64_t len, padding *pad) {
+  int64_t size = element_size(v.dtype);
+  const char *src = (const char *)v.data + at * size;
+  if (len == MSMERGE_BLOCK) {
+    return src;
+  }
+  memset(pad, 0, sizeof *pad);
+  memcpy(pad, src, (size_t)(len * size));
+  return pad;
+}
+
+#define EACH_ELEMENT_AS(type, convert, address, BODY) \
+  {                                                   \
+    const type *src_ = (const type *)(address);       \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {         \
+      float x = convert(src_[e]);                     \
+      BODY                                            \
+    }                                                 \
   }
 
-// load_block reads len elements from number at on into dst and fills the rest of
-// the block with zeros, so that the operations always work on whole blocks.
+// EACH_ELEMENT runs BODY for every element e of a block, with its value x.
+#define EACH_ELEMENT(dtype, address, BODY)                 \
+  switch (dtype) {                                         \
+    case MSMERGE_BF16:                                     \
+      EACH_ELEMENT_AS(any_u16, load_bf16, address, BODY)   \
+      break;                                               \
+    case MSMERGE_F16:                                      \
+      EACH_ELEMENT_AS(any_u16, load_f16, address, BODY)    \
+      break;                                               \
+    case MSMERGE_F32:                                      \
+      EACH_ELEMENT_AS(any_f32, , address, BODY)            \
+      break;                                               \
+    case MSMERGE_F64:                                      \
+      EACH_ELEMENT_AS(any_f64, load_f64, address, BODY)    \
+      break;                                               \
+  }
+
 FN void load_block(float *restrict dst, msmerge_view v, int64_t at, int64_t len) {
-  switch (v.dtype) {
-    case MSMERGE_BF16:
-      LOAD_LOOP(any_u16, load_bf16)
-      break;
-    case MSMERGE_F16:
-      LOAD_LOOP(any_u16, load_f16)
-      break;
-    case MSMERGE_F32:
-      LOAD_LOOP(any_f32, )
-      break;
-    case MSMERGE_F64:
-      LOAD_LOOP(any_f64, load_f64)
-      break;
-  }
-  for (int64_t e = len; e < MSMERGE_BLOCK; e++) {
-    dst[e] = 0;
+  padding pad;
+  const void *src = block_of(v, at, len, &pad);
+  EACH_ELEMENT(v.dtype, src, { dst[e] = x; })
+}
+
+// Whether any element of a block is not finite is noted in passing; only then are
+// they counted one by one.
+FN uint32_t special_u16(uint16_t h, uint32_t infinity) { return (h & 0x7fffu) >= infinity; }
+
+FN uint32_t special_f32(float x) { return magnitude(x) >= 0x7f800000; }
+
+static void count_special(msmerge_tile *t, const float *restrict x, int64_t len) {
+  for (int64_t e = 0; e < len; e++) {
+    float y = x[e];
+    if (t->out_dtype == MSMERGE_BF16) {
+      y = load_bf16(store_bf16(y));
+    } else if (t->out_dtype == MSMERGE_F16) {
+      y = load_f16(store_f16(y));
+    }
+    t->inf += magnitude(y) == 0x7f800000;
+    t->nan += magnitude(y) > 0x7f800000;
   }
 }
 
-// count_u16 counts the infinities and NaN of a float16 or bfloat16 block, given
-// the bits of infinity in that type.
-FN void count_u16(const uint16_t *h, int32_t infinity, msmerge_tile *t) {
-  int32_t inf = 0, nan = 0;
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    int32_t m = h[e] & 0x7fff;
-    inf += m == infinity;
-    nan += m > infinity;
-  }
-  t->inf += inf;
-  t->nan += nan;
-}
-
-FN void count_f32(const float *x, msmerge_tile *t) {
-  int32_t inf = 0, nan = 0;
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    inf += magnitude(x[e]) == 0x7f800000;
-    nan += magnitude(x[e]) > 0x7f800000;
-  }
-  t->inf += inf;
-  t->nan += nan;
-}
-
-#define STORE_LOOP(type, value)                  \
-  {                                              \
-    type *dst = (type *)t->out + at;             \
-    if (len == MSMERGE_BLOCK) {                  \
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {  \
-        dst[e] = value;                          \
-      }                                          \
-    } else {                                     \
-      for (int64_t e = 0; e < len; e++) {        \
-        dst[e] = value;                          \
-      }                                          \
-    }                                            \
+#define STORE_AS(type, convert, is_special)    \
+  {                                            \
+    type *dst_ = (type *)dst;                  \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {  \
+      dst_[e] = convert(x[e]);                 \
+      special |= is_special;                   \
+    }                                          \
   }
 
-// store_block rounds a block to the type of the output, counts what is not
-// finite and writes the first len elements to number at on. The elements beyond
-// len must be finite.
+// store_block rounds a block to the type of the output, counts what is not finite
+// and writes the first len elements to number at on.
 FN void store_block(msmerge_tile *t, int64_t at, int64_t len, const float *restrict x) {
-  uint16_t h[MSMERGE_BLOCK];
+  padding pad;
+  int64_t size = element_size(t->out_dtype);
+  char *out = (char *)t->out + at * size;
+  void *dst = len == MSMERGE_BLOCK ? (void *)out : (void *)&pad;
+  uint32_t special = 0;
   switch (t->out_dtype) {
     case MSMERGE_BF16:
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {
-        h[e] = store_bf16(x[e]);
-      }
-      count_u16(h, 0x7f80, t);
-      STORE_LOOP(any_u16, h[e])
+      STORE_AS(any_u16, store_bf16, special_u16(dst_[e], 0x7f80u))
       break;
     case MSMERGE_F16:
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {
-        h[e] = store_f16(x[e]);
-      }
-      count_u16(h, 0x7c00, t);
-      STORE_LOOP(any_u16, h[e])
+      STORE_AS(any_u16, store_f16, special_u16(dst_[e], 0x7c00u))
       break;
     case MSMERGE_F32:
-      count_f32(x, t);
-      STORE_LOOP(any_f32, store_f32(x[e]))
+      STORE_AS(any_f32, store_f32, special_f32(x[e]))
       break;
     case MSMERGE_F64:
-      count_f32(x, t);
-      STORE_LOOP(any_f64, (double)store_f32(x[e]))
+      STORE_AS(any_f64, (double)store_f32, special_f32(x[e]))
       break;
+  }
+  if (len < MSMERGE_BLOCK) {
+    memcpy(out, &pad, (size_t)(len * size));
+  }
+  if (special) {
+    count_special(t, x, len);
   }
 }
 #endif

@@ -32,13 +32,11 @@ FN float keep_random(float x, uint32_t draw, uint32_t keep_below, float scale) {
 }
 
 #ifndef MSMERGE_DEVICE
-FN void keep_magnitude_block(float *restrict x, const msmerge_input *in, int64_t first) {
-  int64_t ahead = in->cut - first;
-  int32_t cut = ahead < 0 ? 0 : ahead > MSMERGE_BLOCK ? MSMERGE_BLOCK : (int32_t)ahead;
-  int32_t threshold = in->threshold;
-  for (int32_t e = 0; e < MSMERGE_BLOCK; e++) {
-    x[e] = keep_magnitude(x[e], threshold, e < cut);
-  }
+// cut_in_block returns how many elements of the block that begins with element
+// first are numbered below cut.
+FN int32_t cut_in_block(int64_t cut, int64_t first) {
+  int64_t ahead = cut - first;
+  return ahead < 0 ? 0 : ahead > MSMERGE_BLOCK ? MSMERGE_BLOCK : (int32_t)ahead;
 }
 
 // draw_block fills draw with the words of the block of 256 elements from first on.
@@ -56,14 +54,6 @@ FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first
   }
 }
 
-FN void keep_random_block(float *restrict x, const msmerge_mask *m, float scale, int64_t first) {
-  uint32_t draw[MSMERGE_BLOCK];
-  draw_block(draw, m, first);
-  uint32_t keep_below = m->keep_below;
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    x[e] = keep_random(x[e], draw[e], keep_below, scale);
-  }
-}
 #endif
 
 #endif

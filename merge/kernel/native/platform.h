@@ -21,6 +21,9 @@ typedef uint32_t __attribute__((aligned(1), may_alias)) any_u32;
 typedef float __attribute__((aligned(1), may_alias)) any_f32;
 typedef double __attribute__((aligned(1), may_alias)) any_f64;
 
+// What can be added to any number, zeros of both signs included, without changing it.
+#define NEUTRAL (-0.0f)
+
 FN uint32_t bits_of(float x) {
   union {
     float f;

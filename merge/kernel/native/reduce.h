@@ -35,14 +35,20 @@ FN double join_lanes(double *lane) {
 
 FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked) {
   float base[MSMERGE_BLOCK], d[MSMERGE_BLOCK];
+  uint32_t draw[MSMERGE_BLOCK];
+  padding pad;
   for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
     double lane[MSMERGE_LANES] = {0};
     for (int64_t at = from; at < s->n && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
       int64_t len = block_length(s->n, at);
       load_block(base, s->base, at, len);
-      load_task_vector(d, s->x, base, at, len);
+      const void *src = block_of(s->x, at, len, &pad);
+      EACH_ELEMENT(s->x.dtype, src, { d[e] = task_vector(x, base[e]); })
       if (masked) {
-        keep_random_block(d, &s->mask, 1.0f, s->first + at);
+        draw_block(draw, &s->mask, s->first + at);
+        for (int e = 0; e < MSMERGE_BLOCK; e++) {
+          d[e] = keep_random(d[e], draw[e], s->mask.keep_below, 1.0f);
+        }
       }
       add_magnitudes(lane, d);
     }

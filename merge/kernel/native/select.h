@@ -7,12 +7,11 @@
 
 #ifndef MSMERGE_DEVICE
 FN void load_magnitudes(int32_t *restrict m, const msmerge_scan *s, int64_t at, int64_t len) {
-  float base[MSMERGE_BLOCK], d[MSMERGE_BLOCK];
+  float base[MSMERGE_BLOCK];
+  padding pad;
   load_block(base, s->base, at, len);
-  load_task_vector(d, s->x, base, at, len);
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    m[e] = magnitude(d[e]);
-  }
+  const void *src = block_of(s->x, at, len, &pad);
+  EACH_ELEMENT(s->x.dtype, src, { m[e] = magnitude(task_vector(x, base[e])); })
 }
 
 // histogram adds to the bins the magnitudes that begin with the prefix. Two

@@ -12,22 +12,17 @@ FN float add(float a, float b) { return a + b; }
 
 #ifndef MSMERGE_DEVICE
 static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
-  float x[MSMERGE_BLOCK], sum[MSMERGE_BLOCK];
+  float sum[MSMERGE_BLOCK];
+  padding pad;
   for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(t->n, at);
-    load_block(x, in[0].x, at, len);
     for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      sum[e] = weigh(in[0].weight, x[e]);
+      sum[e] = NEUTRAL;
     }
-    for (int64_t i = 1; i < t->inputs; i++) {
-      load_block(x, in[i].x, at, len);
+    for (int64_t i = 0; i < t->inputs; i++) {
+      const void *src = block_of(in[i].x, at, len, &pad);
       float w = in[i].weight;
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {
-        sum[e] = add(sum[e], weigh(w, x[e]));
-      }
-    }
-    for (int64_t e = len; e < MSMERGE_BLOCK; e++) {
-      sum[e] = 0;  // an infinite weight would make NaN of the padding
+      EACH_ELEMENT(in[i].x.dtype, src, { sum[e] = add(sum[e], weigh(w, x)); })
     }
     store_block(t, at, len, sum);
   }
