@@ -93,6 +93,7 @@ func (m *bpe) readMerges(raw json.RawMessage) error {
 	var lines []string
 	var pairs [][2]string
 	if len(raw) > 0 && json.Unmarshal(raw, &lines) != nil {
+		lines = nil // which the attempt may have begun to fill
 		var lists [][]string
 		if err := json.Unmarshal(raw, &lists); err != nil {
 			return problem("model.merges", "is neither a list of strings nor of pairs")
