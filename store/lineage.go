@@ -41,27 +41,22 @@ func (r *Reader) Lineage(ctx context.Context) (Lineage, error) {
 // Ancestors returns a candidate with all that it descends from; a NotFoundError
 // when there is no such candidate.
 func (r *Reader) Ancestors(ctx context.Context, id mergesearch.CandidateID) (Lineage, error) {
-	index, err := indexOf(id)
-	if err != nil {
-		return Lineage{}, err
-	}
-	l, err := r.lineage(ctx, `WITH RECURSIVE kin (idx) AS (
-		SELECT idx FROM trial WHERE idx = ? UNION SELECT parent FROM parent JOIN kin ON child = kin.idx) SELECT idx FROM kin`, index)
-	if err == nil && len(l.Nodes) == 0 {
-		err = &NotFoundError{Path: r.path, What: "candidate " + string(id)}
-	}
-	return l, err
+	return r.kin(ctx, id, `SELECT parent FROM parent JOIN kin ON child = kin.idx`)
 }
 
 // Descendants returns a candidate with all that descends from it; a
 // NotFoundError when there is no such candidate.
 func (r *Reader) Descendants(ctx context.Context, id mergesearch.CandidateID) (Lineage, error) {
+	return r.kin(ctx, id, `SELECT child FROM parent JOIN kin ON parent = kin.idx`)
+}
+
+// kin follows a step from a candidate as far as it leads.
+func (r *Reader) kin(ctx context.Context, id mergesearch.CandidateID, step string) (Lineage, error) {
 	index, err := indexOf(id)
 	if err != nil {
 		return Lineage{}, err
 	}
-	l, err := r.lineage(ctx, `WITH RECURSIVE kin (idx) AS (
-		SELECT idx FROM trial WHERE idx = ? UNION SELECT child FROM parent JOIN kin ON parent = kin.idx) SELECT idx FROM kin`, index)
+	l, err := r.lineage(ctx, `WITH RECURSIVE kin (idx) AS (SELECT idx FROM trial WHERE idx = ? UNION `+step+`) SELECT idx FROM kin`, index)
 	if err == nil && len(l.Nodes) == 0 {
 		err = &NotFoundError{Path: r.path, What: "candidate " + string(id)}
 	}
