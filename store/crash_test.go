@@ -16,7 +16,7 @@ import (
 	"mergesearch/store/storetest"
 )
 
-var kills = flag.Int("kills", 24, "how often TestCrash kills its helper")
+var kills = flag.Int("kills", 20, "how often TestCrash kills its helper")
 
 // TestCrash kills a writing process at random moments, in its creation of the
 // run too, and starts it again each time. Everything that it reported must be

@@ -19,7 +19,7 @@ import (
 	"mergesearch/store"
 )
 
-var images = flag.Int("images", 60, "states of the disk that TestPowerCut tries")
+var images = flag.Int("images", 40, "states of the disk that TestPowerCut tries")
 
 // TestPowerCut traces the system calls of a writing process, then builds what
 // the disk may hold when the power fails after any of them: what was synced, and

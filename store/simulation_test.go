@@ -22,7 +22,7 @@ import (
 // and refuse alike and end with equal contents.
 func TestSimulation(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		must(t, flag.Set("rapid.checks", "40")) // every step syncs the disk
+		must(t, flag.Set("rapid.checks", "30")) // every step syncs the disk
 		defer func() { must(t, flag.Set("rapid.checks", f.DefValue)) }()
 	}
 	rapid.Check(t, func(t *rapid.T) {
