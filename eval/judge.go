@@ -11,14 +11,14 @@ import (
 	"mergesearch"
 )
 
-// Resamples is the number of bootstrap resamples and of sign flips behind every
-// comparison.
-const Resamples = 10_000
-
 // Judge compares two models that answered the same items. It is a pure function
 // of its arguments: its random streams are seeded by the item names alone.
 type Judge struct {
 	Benchmark mergesearch.Benchmark
+
+	// Resamples is the number of bootstrap resamples and of sign flips behind a
+	// comparison; 0: 10,000. Fewer than 40 leave no tail to cut.
+	Resamples int
 }
 
 // Compare returns the gain of a over b: the mean over tasks, by weight, of the
@@ -40,9 +40,13 @@ func (j Judge) Compare(a, b []mergesearch.Outcome) (mergesearch.Comparison, erro
 	if err != nil {
 		return mergesearch.Comparison{}, err
 	}
+	n := j.Resamples
+	if n == 0 {
+		n = 10_000
+	}
 	c := mergesearch.Comparison{Items: len(a), Gain: gain(strata)}
-	c.CILow, c.CIHigh = bootstrap(strata, c.Gain)
-	c.PValue = signFlips(strata, c.Gain)
+	c.CILow, c.CIHigh = bootstrap(strata, c.Gain, max(n, 40))
+	c.PValue = signFlips(strata, c.Gain, n)
 	return c, nil
 }
 
@@ -129,14 +133,14 @@ func (s *stream) next() uint64 {
 // bootstrap returns the 95 % percentile interval of the gain. Exchanging the two
 // models gives the mirrored interval: the draws depend on item names only and the
 // two ranks are symmetric.
-func bootstrap(strata []stratum, gain float64) (low, high float64) {
-	deviations := make([]float64, Resamples)
+func bootstrap(strata []stratum, gain float64, resamples int) (low, high float64) {
+	deviations := make([]float64, resamples)
 	for _, s := range strata {
 		s.resample(deviations)
 	}
 	slices.Sort(deviations)
-	const tail = Resamples / 40
-	low, high = gain+deviations[tail-1], gain+deviations[Resamples-tail]
+	tail := resamples / 40
+	low, high = gain+deviations[tail-1], gain+deviations[resamples-tail]
 	return max(low, -1), min(high, 1)
 }
 
@@ -169,7 +173,7 @@ func (s stratum) resample(into []float64) {
 }
 
 // signFlips returns the two-sided p-value of the gain.
-func signFlips(strata []stratum, gain float64) float64 {
+func signFlips(strata []stratum, gain float64, flips int) float64 {
 	var terms []float64 // each item's part of the gain; zeros change nothing
 	seed := uint64(1)
 	for _, s := range strata {
@@ -185,7 +189,7 @@ func signFlips(strata []stratum, gain float64) float64 {
 	limit := math.Abs(gain) - 1e-12
 	sign := [2]float64{-1, 1}
 	random, count := stream(seed), 0
-	for range Resamples {
+	for range flips {
 		var sum float64
 		for i := 0; i < len(terms); i += 64 {
 			bits := random.next()
@@ -198,5 +202,5 @@ func signFlips(strata []stratum, gain float64) float64 {
 			count++
 		}
 	}
-	return float64(count+1) / float64(Resamples+1)
+	return float64(count+1) / float64(flips+1)
 }
