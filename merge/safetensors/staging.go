@@ -180,7 +180,7 @@ func (s *staging) checkSpace(shown string, need int64) error {
 	if err := unix.Statfs(s.tmp, &st); err != nil {
 		return nil // no figure to go by; the writes themselves will tell
 	}
-	if free := int64(st.Bavail) * st.Bsize; need > free {
+	if free := int64(st.Bavail) * int64(st.Bsize); need > free {
 		return &mergesearch.InputError{
 			File: shown, Problem: fmt.Sprintf("not enough space: needs %d bytes, the file system has %d free", need, free),
 			Hint: "free some space or choose another output directory",
