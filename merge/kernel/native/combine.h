@@ -122,21 +122,93 @@ static void elect_sign(const msmerge_input *in, float term[][MSMERGE_BLOCK], flo
   }
 }
 
+// PLAIN_SUM adds the task vectors of N models of one type in one loop that keeps
+// its sums in registers.
+#define PLAIN_SUM(type, convert, N)                                       \
+  {                                                                       \
+    const type *b_ = (const type *)t->base.data + at;                     \
+    const type *x_[N];                                                    \
+    float w_[N];                                                          \
+    for (int i = 0; i < N; i++) {                                         \
+      x_[i] = (const type *)in[i].x.data + at;                            \
+      w_[i] = in[i].weight;                                               \
+    }                                                                     \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                             \
+      float b = convert(b_[e]), s = NEUTRAL;                              \
+      for (int i = 0; i < N; i++) {                                       \
+        s = s + w_[i] * task_vector(convert(x_[i][e]), b);                \
+      }                                                                   \
+      base[e] = b;                                                        \
+      sum[e] = s;                                                         \
+    }                                                                     \
+    return 1;                                                             \
+  }
+
+#define PLAIN_SUMS(type, convert)       \
+  switch (t->inputs) {                  \
+    case 1:                             \
+      PLAIN_SUM(type, convert, 1)       \
+    case 2:                             \
+      PLAIN_SUM(type, convert, 2)       \
+    case 3:                             \
+      PLAIN_SUM(type, convert, 3)       \
+    case 4:                             \
+      PLAIN_SUM(type, convert, 4)       \
+  }
+
+// plain_sum fills base and sum for one block and returns 1 if the tile is a case
+// that it knows.
+FN int plain_sum(const msmerge_tile *t, const msmerge_input *in, int64_t at, float *restrict base, float *restrict sum) {
+  switch (t->base.dtype) {
+    case MSMERGE_BF16:
+      PLAIN_SUMS(any_u16, load_bf16)
+      break;
+    case MSMERGE_F16:
+      PLAIN_SUMS(any_u16, load_f16)
+      break;
+    case MSMERGE_F32:
+      PLAIN_SUMS(any_f32, )
+      break;
+  }
+  return 0;
+}
+
+// is_plain reports whether all models are of the base's type, complete, and only
+// added.
+static int is_plain(const msmerge_tile *t, const msmerge_input *in) {
+  int plain = !t->elect;
+  for (int64_t i = 0; i < t->inputs; i++) {
+    plain &= in[i].keep == MSMERGE_KEEP_ALL && in[i].x.dtype == t->base.dtype;
+  }
+  return plain;
+}
+
+// sum_terms fills base and sum for one block in all other cases.
+static void sum_terms(const msmerge_tile *t, const msmerge_input *in, int64_t at, int64_t len, float *restrict base,
+                      float *restrict sum) {
+  float term[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
+  load_block(base, t->base, at, len);
+  for (int e = 0; e < MSMERGE_BLOCK; e++) {
+    sum[e] = NEUTRAL;
+  }
+  for (int64_t i = 0; i < t->inputs; i++) {
+    add_term(&in[i], t->first, at, len, base, term[t->elect ? i : 0], sum);
+  }
+  if (t->elect) {
+    elect_sign(in, term, sum, t->inputs, t->normalize);
+  }
+}
+
 static void combine(msmerge_tile *t, const msmerge_input *in) {
-  float base[MSMERGE_BLOCK], sum[MSMERGE_BLOCK], term[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
+  float base[MSMERGE_BLOCK], sum[MSMERGE_BLOCK];
   float divisor = t->divisor, lambda = t->lambda;
+  int plain = is_plain(t, in);
   for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(t->n, at);
-    load_block(base, t->base, at, len);
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      sum[e] = NEUTRAL;
+    if (!(plain && len == MSMERGE_BLOCK && plain_sum(t, in, at, base, sum))) {
+      sum_terms(t, in, at, len, base, sum);
     }
-    for (int64_t i = 0; i < t->inputs; i++) {
-      add_term(&in[i], t->first, at, len, base, term[t->elect ? i : 0], sum);
-    }
-    if (t->elect) {
-      elect_sign(in, term, sum, t->inputs, t->normalize);
-    } else if (t->normalize) {
+    if (t->normalize && !t->elect) {
       for (int e = 0; e < MSMERGE_BLOCK; e++) {
         sum[e] = sum[e] / divisor;
       }
