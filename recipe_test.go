@@ -154,3 +154,14 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+func TestItemsDigestIgnoresOrderAndText(t *testing.T) {
+	out := []mergesearch.Outcome{{Item: "x/1", Value: 1}, {Item: "x/2"}}
+	want := mergesearch.ItemsDigest(out)
+	if mergesearch.ItemsDigest([]mergesearch.Outcome{{Item: "x/2", Completion: "text"}, out[0]}) != want {
+		t.Error("the order or the text enters")
+	}
+	if mergesearch.ItemsDigest(out[:1]) == want || mergesearch.ItemsDigest(nil) == want {
+		t.Error("an item more or less does not enter")
+	}
+}

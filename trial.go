@@ -121,37 +121,42 @@ type Record struct {
 }
 
 // PopulationHash returns the SHA-256, in hexadecimal, over the records in the
-// order given, which must be ask order. Two runs with equal hashes made the same
-// proposals, built the same recipes and got the same answers. Times, paths and
-// random identifiers do not enter.
+// order given, which must be ask order: of each its index and generation, its
+// genome, recipe, state, reason code and ItemsDigest, texts preceded by their
+// length; integers have 64 bits, little-endian. Two runs with equal hashes made
+// the same proposals, built the same recipes and got the same answers. Times,
+// paths and random identifiers do not enter.
 func PopulationHash(records []Record) string {
-	h := sha256.New()
-	text := func(s string) {
-		var n [8]byte
-		binary.LittleEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:])
-		h.Write([]byte(s))
-	}
-	number := func(x uint64) {
-		var n [8]byte
-		binary.LittleEndian.PutUint64(n[:], x)
-		h.Write(n[:])
-	}
+	var b []byte
 	for _, r := range records {
-		number(uint64(r.Index))
-		number(uint64(r.Generation))
-		text(r.Genome)
-		text(string(r.RecipeID))
-		text(string(r.State))
-		text(r.ReasonCode)
-		sorted := slices.Clone(r.Outcomes)
-		slices.SortFunc(sorted, func(a, b Outcome) int { return strings.Compare(string(a.Item), string(b.Item)) })
-		number(uint64(len(sorted)))
-		for _, o := range sorted {
-			text(string(o.Item))
-			number(math.Float64bits(o.Value))
-			number(uint64(count(o.Missing)))
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.Index))
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.Generation))
+		for _, s := range []string{r.Genome, string(r.RecipeID), string(r.State), r.ReasonCode, ItemsDigest(r.Outcomes)} {
+			b = appendText(b, s)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// ItemsDigest identifies a set of outcomes, whatever their order: the SHA-256,
+// in hexadecimal, over the outcomes sorted by item, each as its item preceded by
+// the length, its value as IEEE bits and 1 if missing; integers have 64 bits,
+// little-endian.
+func ItemsDigest(outcomes []Outcome) string {
+	sorted := slices.Clone(outcomes)
+	slices.SortFunc(sorted, func(a, b Outcome) int { return strings.Compare(string(a.Item), string(b.Item)) })
+	var b []byte
+	for _, o := range sorted {
+		b = appendText(b, string(o.Item))
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(o.Value))
+		b = binary.LittleEndian.AppendUint64(b, uint64(count(o.Missing)))
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func appendText(b []byte, s string) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(s)))
+	return append(b, s...)
 }

@@ -2,14 +2,8 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"mergesearch"
@@ -58,28 +52,6 @@ func records(ctx context.Context, q querier) ([]mergesearch.Record, error) {
 		return err
 	}, `SELECT idx, generation, genome, recipe.id, state, reason_code FROM trial JOIN recipe ON recipe.key = trial.recipe ORDER BY idx`)
 	return out, err
-}
-
-// ItemsDigest identifies a set of outcomes, whatever their order: the SHA-256,
-// in hexadecimal, over the outcomes sorted by item, each as its item preceded by
-// the length, its value as IEEE bits and 1 if missing; integers have 64 bits,
-// little-endian. It is what one trial contributes to the population hash.
-func ItemsDigest(outcomes []mergesearch.Outcome) string {
-	sorted := slices.Clone(outcomes)
-	slices.SortFunc(sorted, func(a, b mergesearch.Outcome) int { return strings.Compare(string(a.Item), string(b.Item)) })
-	var b []byte
-	for _, o := range sorted {
-		b = binary.LittleEndian.AppendUint64(b, uint64(len(o.Item)))
-		b = append(b, o.Item...)
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(o.Value))
-		missing := uint64(0)
-		if o.Missing {
-			missing = 1
-		}
-		b = binary.LittleEndian.AppendUint64(b, missing)
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // Opening is what a run has seen of the held-out items.

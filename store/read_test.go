@@ -305,21 +305,3 @@ func TestEventsInParts(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
-
-func TestItemsDigest(t *testing.T) {
-	var s storetest.Sample
-	o := s.Outcomes("r", mergesearch.SearchSplit, 0, 9)
-	want := store.ItemsDigest(o)
-	slices.Reverse(o)
-	if store.ItemsDigest(o) != want {
-		t.Error("the order matters")
-	}
-	o[3].Completion = "the text is for reading"
-	if store.ItemsDigest(o) != want {
-		t.Error("the text matters")
-	}
-	o[3].Value += 0.125
-	if store.ItemsDigest(o) == want || store.ItemsDigest(nil) == want {
-		t.Error("the value does not matter")
-	}
-}

@@ -13,7 +13,9 @@ import (
 	"mergesearch/store"
 )
 
-// candidateDocument is one candidate in the JSON of candidates.
+// candidateDocument is one candidate in the JSON of candidates. Index,
+// generation, genome, recipe_id, state, failed_reason and items_digest are what
+// mergesearch.PopulationHash covers.
 type candidateDocument struct {
 	ID           mergesearch.CandidateID   `json:"id"`
 	Name         string                    `json:"name,omitempty"`
@@ -34,14 +36,10 @@ type candidateDocument struct {
 	Fingerprint  string                    `json:"fingerprint,omitempty"`
 	BuildSeconds float64                   `json:"build_s"`
 	EvalSeconds  float64                   `json:"eval_s"`
-
-	// Outcomes holds [item, value, missing] in the order of the items' names: with
-	// the fields above, all that the population hash covers.
-	Outcomes [][3]any `json:"outcomes,omitempty"`
 }
 
 func newCandidatesCommand() *cobra.Command {
-	var sorted, outcomes bool
+	var sorted bool
 	var states []string
 	c := &cobra.Command{
 		Use: "candidates DIR", Short: "list the candidates of a run, running or done", Args: arguments(1, 1),
@@ -58,7 +56,7 @@ func newCandidatesCommand() *cobra.Command {
 				return err
 			}
 			defer r.Close()
-			documents, err := candidateDocuments(c.Context(), r, filter, outcomes)
+			documents, err := candidateDocuments(c.Context(), r, filter)
 			if err != nil {
 				return err
 			}
@@ -69,7 +67,6 @@ func newCandidatesCommand() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&sorted, "best", false, "best fitness first instead of the order of asking")
-	c.Flags().BoolVar(&outcomes, "outcomes", false, "with --json: every item's outcome, from which the population hash can be computed")
 	c.Flags().StringSliceVar(&states, "state", nil, "only candidates in this state (scored, eliminated, failed, ...)")
 	return c
 }
@@ -86,7 +83,7 @@ func knownState(s string) error {
 	return e
 }
 
-func candidateDocuments(ctx context.Context, r *store.Reader, filter store.Filter, outcomes bool) ([]candidateDocument, error) {
+func candidateDocuments(ctx context.Context, r *store.Reader, filter store.Filter) ([]candidateDocument, error) {
 	trials, err := r.Trials(ctx, filter)
 	if err != nil {
 		return nil, err
@@ -104,7 +101,7 @@ func candidateDocuments(ctx context.Context, r *store.Reader, filter store.Filte
 		d := candidateDocument{
 			ID: t.ID(), Name: t.Name, Index: t.Index, RecipeID: t.RecipeID, Generation: t.Individual.Generation,
 			Operator: t.Individual.Operator, Parents: t.Individual.Parents, Genome: t.Genome, Rung: t.Rung, State: t.State,
-			ItemsDigest: store.ItemsDigest(answered[t.Index]), FailedReason: t.Reason.Code, FailedText: t.Reason.Text,
+			ItemsDigest: mergesearch.ItemsDigest(answered[t.Index]), FailedReason: t.Reason.Code, FailedText: t.Reason.Text,
 			Fingerprint: t.Fingerprint, BuildSeconds: t.BuildSeconds, EvalSeconds: t.EvalSeconds,
 		}
 		if d.Parents == nil {
@@ -113,11 +110,6 @@ func candidateDocuments(ctx context.Context, r *store.Reader, filter store.Filte
 		if m, ok := t.Member(); ok {
 			fitness, stderr := m.Fitness(), m.Score().StdErr
 			d.Fitness, d.StdErr, d.Items = &fitness, &stderr, m.Score().Items
-		}
-		if outcomes {
-			for _, o := range answered[t.Index] {
-				d.Outcomes = append(d.Outcomes, [3]any{o.Item, o.Value, o.Missing})
-			}
 		}
 		documents = append(documents, d)
 	}

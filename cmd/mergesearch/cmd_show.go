@@ -60,7 +60,7 @@ func showCandidate(ctx context.Context, w io.Writer, r *store.Reader, id mergese
 	if err != nil {
 		return err
 	}
-	documents, err := candidateDocuments(ctx, r, store.Filter{From: t.Index, Limit: 1}, false)
+	documents, err := candidateDocuments(ctx, r, store.Filter{From: t.Index, Limit: 1})
 	if err != nil {
 		return err
 	}
