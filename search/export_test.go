@@ -12,7 +12,6 @@ var (
 	Polynomial   = polynomial
 	Crossover    = crossover
 	Uniform      = uniform
-	Structured   = structured
 	Stream       = stream
 	Outranks     = outranks
 	RelatedMoves = relatedMoves
@@ -72,4 +71,8 @@ func Unscored(a *GA) (unscored, all int) {
 		}
 	}
 	return unscored, len(a.asked)
+}
+
+func Structured(s *mergesearch.Space, jitter float64, rng *rand.Rand) mergesearch.Genome {
+	return structured(s, jitter, rng, nil)
 }

@@ -40,9 +40,7 @@ func NewGA(space *mergesearch.Space, seed uint64, settings GASettings) (*GA, err
 	if err := settings.check(); err != nil {
 		return nil, err
 	}
-	if settings.Start == 0 {
-		settings.Start = settings.Population
-	}
+	settings.Start = settings.start()
 	model := eaopt.ModGenerational{
 		Selector: eaopt.SelTournament{NContestants: uint(settings.Tournament)},
 		MutRate:  settings.MutationRate, CrossRate: settings.CrossoverRate,
@@ -184,7 +182,16 @@ func (a *GA) founder(island, k int, rng *rand.Rand) *organism {
 		o.Mutate(rng)
 		return o
 	}
-	return &organism{ga: a, genome: structured(a.space, a.settings.Jitter, rng), operators: []string{"draw"}}
+	method := a.space.Gene(mergesearch.MethodGene)
+	return a.drawn(rng, func(g mergesearch.Genome) {
+		if method >= 0 { // methods in turn, over all islands
+			g[method] = float64((k*len(a.islands) + island) % len(a.space.Methods))
+		}
+	})
+}
+
+func (a *GA) drawn(rng *rand.Rand, pin func(mergesearch.Genome)) *organism {
+	return &organism{ga: a, genome: structured(a.space, a.settings.Jitter, rng, pin), operators: []string{"draw"}}
 }
 
 // offspring applies the generational model to n parents, taking them in turn
@@ -215,7 +222,7 @@ func (a *GA) renew(o *organism, rng *rand.Rand) {
 		o.Mutate(rng)
 	}
 	if a.known[a.space.Canonical(o.genome)] {
-		*o = organism{ga: a, genome: structured(a.space, a.settings.Jitter, rng), operators: []string{"draw"}}
+		*o = *a.drawn(rng, nil)
 	}
 	a.known[a.space.Canonical(o.genome)] = true
 }

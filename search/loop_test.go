@@ -26,7 +26,7 @@ var fewItems = searchtest.Items{Search: 24, Validation: 16, HeldOut: 24}
 // options is a run of 60 candidates over a simulated family, two rungs.
 func options(f *searchtest.Family, r *searchtest.Recorder, change ...func(*search.Options)) search.Options {
 	o := search.Options{
-		Space: f.Space, Benchmark: f.Benchmark(), Algorithm: newGA(f.Space, 3),
+		Space: f.Space, Benchmark: f.Benchmark(), Algorithm: newGA(f.Space, 3, sixty),
 		Builder: f, Scorer: f, Judge: searchtest.Judge{Benchmark: f.Benchmark()}, Recorder: r,
 		Seed: 3, Race: search.Race{Rungs: []int{6, 0}, Keep: 0.5}, Workers: 2,
 		Budget: search.Budget{Candidates: 60},
@@ -36,6 +36,9 @@ func options(f *searchtest.Family, r *searchtest.Recorder, change ...func(*searc
 	}
 	return o
 }
+
+// sixty fits the first cohort to a budget of 60 candidates.
+func sixty(g *search.GASettings) { *g = g.ForBudget(60) }
 
 func run(t *testing.T, o search.Options) search.Report {
 	t.Helper()
@@ -203,9 +206,12 @@ func TestKilledAnywhereResumesTheSame(t *testing.T) {
 
 func TestCancelledResumesTheSame(t *testing.T) {
 	whole := searchtest.NewRecorder()
-	want := run(t, options(searchtest.NewFamily(4, fewItems), whole))
+	calls := int64(0)
+	want := run(t, options(searchtest.NewFamily(4, fewItems), whole, func(o *search.Options) {
+		o.Progress = func(search.Progress) { calls++ }
+	}))
 	f, rec := searchtest.NewFamily(4, fewItems), searchtest.NewRecorder()
-	for round, after := range []int64{0, 3, 20, 60, 100} {
+	for round, after := range []int64{0, 3, calls / 10, calls / 5, calls / 3} {
 		ctx, cancel := context.WithCancel(context.Background())
 		var shown atomic.Int64
 		_, err := search.Run(ctx, options(f, rec, func(o *search.Options) {

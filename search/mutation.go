@@ -13,12 +13,13 @@ type mutator struct {
 	space    *mergesearch.Space
 	eta      float64 // of polynomial mutation
 	reset    float64 // odds that a choice is drawn anew
+	jitter   float64 // of genes that come into use
 	together float64 // odds that related genes move together instead of singly
 	moves    []move
 }
 
 func newMutator(s *mergesearch.Space, g GASettings) *mutator {
-	return &mutator{space: s, eta: g.MutationEta, reset: g.ResetRate, together: g.TogetherRate, moves: relatedMoves(s)}
+	return &mutator{space: s, eta: g.MutationEta, reset: g.ResetRate, jitter: g.Jitter, together: g.TogetherRate, moves: relatedMoves(s)}
 }
 
 // mutate returns a changed copy of g and the name of the operator that made it:
@@ -28,7 +29,7 @@ func (m *mutator) mutate(g mergesearch.Genome, rng *rand.Rand) (mergesearch.Geno
 	g = g.Clone()
 	name := ""
 	if choices := m.active(g, mergesearch.Choice); len(choices) > 0 && rng.Float64() < m.reset {
-		m.resetChoice(g, choices[rng.Intn(len(choices))], rng)
+		g = m.resetChoice(g, choices[rng.Intn(len(choices))], rng)
 		name = "reset"
 	} else if moves := m.usable(g); len(moves) > 0 && rng.Float64() < m.together {
 		name = m.moveTogether(g, moves[rng.Intn(len(moves))], rng)
@@ -36,7 +37,7 @@ func (m *mutator) mutate(g mergesearch.Genome, rng *rand.Rand) (mergesearch.Geno
 		m.moveSingly(g, reals, rng)
 		name = "polynomial"
 	} else if len(choices) > 0 {
-		m.resetChoice(g, choices[rng.Intn(len(choices))], rng)
+		g = m.resetChoice(g, choices[rng.Intn(len(choices))], rng)
 		name = "reset"
 	}
 	return m.space.Normalize(g), name
@@ -54,13 +55,21 @@ func (m *mutator) active(g mergesearch.Genome, kind mergesearch.Kind) []int {
 	return out
 }
 
-// resetChoice draws another option than the present one.
-func (m *mutator) resetChoice(g mergesearch.Genome, i int, rng *rand.Rand) {
+// resetChoice draws another option than the present one. Genes that only the new
+// option uses are drawn too, around shared levels: their defaults would make most
+// changes of method hopeless.
+func (m *mutator) resetChoice(g mergesearch.Genome, i int, rng *rand.Rand) mergesearch.Genome {
 	option := rng.Intn(len(m.space.Genes[i].Options) - 1)
 	if option >= int(g[i]) {
 		option++
 	}
-	g[i] = float64(option)
+	fresh := structured(m.space, m.jitter, rng, func(h mergesearch.Genome) { copyChoices(m.space, h, g); h[i] = float64(option) })
+	for k := range fresh {
+		if k != i && m.space.Active(g, k) && m.space.Active(fresh, k) {
+			fresh[k] = g[k]
+		}
+	}
+	return fresh
 }
 
 // moveSingly applies polynomial mutation to each gene with odds 1/n, to at least

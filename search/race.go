@@ -33,9 +33,9 @@ type Race struct {
 	Tie float64
 }
 
-// DefaultRace returns 30 items a task for every candidate and 120 for the better
-// half.
-func DefaultRace() Race { return Race{Rungs: []int{30, 120}, Keep: 0.5, Tie: 0.1} }
+// DefaultRace returns 30 items a task for every candidate and 120 for the best
+// third.
+func DefaultRace() Race { return Race{Rungs: []int{30, 120}, Keep: 1.0 / 3, Tie: 0.1} }
 
 func (r Race) check() error {
 	for i, n := range r.Rungs {
@@ -104,14 +104,15 @@ func (r Race) promote(b mergesearch.Benchmark, runners []runner, items []mergese
 		}
 		return 1
 	})
-	n := int(math.Ceil(r.Keep * float64(len(runners))))
+	n := int(math.Ceil(r.Keep*float64(len(runners)) - 1e-9))
 	if n >= len(order) {
 		return order
 	}
 	last, spare := runners[order[n-1]], (n+3)/4
 	for ; spare > 0 && n < len(order); spare-- {
-		gap, stderr := paired(b, last, runners[order[n]], items)
-		if gap > r.Tie*stderr {
+		next := runners[order[n]]
+		gap, stderr := paired(b, last, next, items)
+		if gap > r.Tie*stderr && next.trial.Score.Fitness < last.trial.Score.Fitness {
 			break
 		}
 		n++

@@ -25,7 +25,8 @@ func uniform(s *mergesearch.Space, rng *rand.Rand) mergesearch.Genome {
 // step of jitter times the range. Where layers want similar coefficients, which
 // they mostly do, such draws reach far better points than independent ones: a
 // mean over many independent genes hardly leaves the middle of the range.
-func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand) mergesearch.Genome {
+// Choices are uniform; pin, if not nil, may set some of them.
+func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand, pin func(mergesearch.Genome)) mergesearch.Genome {
 	type owner struct{ parameter, expert string }
 	levels := map[owner]float64{}
 	g := make(mergesearch.Genome, len(s.Genes))
@@ -42,5 +43,17 @@ func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand) mergesearc
 		}
 		g[i] = gene.Min + (level+jitter*rng.NormFloat64())*(gene.Max-gene.Min)
 	}
+	if pin != nil {
+		pin(g)
+	}
 	return s.Normalize(g)
+}
+
+// copyChoices sets the choices of g to those of from.
+func copyChoices(s *mergesearch.Space, g, from mergesearch.Genome) {
+	for i, gene := range s.Genes {
+		if gene.Kind == mergesearch.Choice {
+			g[i] = from[i]
+		}
+	}
 }
