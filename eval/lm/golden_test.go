@@ -63,7 +63,7 @@ func loadGolden(tb testing.TB, dir string) *lm.Model {
 func goldenDirs(tb testing.TB) []string {
 	tb.Helper()
 	configs, err := filepath.Glob("testdata/golden/*/config.json")
-	if err != nil || len(configs) < 1 {
+	if err != nil || len(configs) < 8 {
 		tb.Fatalf("%d golden variants, want eight: %v", len(configs), err)
 	}
 	dirs := make([]string, len(configs))

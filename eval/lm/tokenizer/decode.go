@@ -123,10 +123,10 @@ func (f stripFile) apply(s string) string {
 	return s
 }
 
-// decode of the first token loses the space that encoding put in front.
+// decode of the first token loses its spaces, because encoding put one in front.
 func (m metaspace) decode(token string, first bool) string {
 	if first && m.scheme != "never" {
-		token = strings.TrimPrefix(token, m.replacement)
+		return strings.ReplaceAll(token, m.replacement, "")
 	}
 	return strings.ReplaceAll(token, m.replacement, " ")
 }
