@@ -11,9 +11,11 @@ import (
 )
 
 // inputs returns the binding of a floating tensor of the plan.
-func (e *Engine) inputs(ctx context.Context, p *Plan, t *PlannedTensor) (*binding, error) {
+func (e *Engine) inputs(p *Plan, t *PlannedTensor) (*binding, error) {
 	b := &binding{
-		engine: e, run: e.runner(ctx), tensor: t.Name, index: e.index[t.Name], seed: p.Recipe.Seed,
+		// A statistic is computed to its end once begun: half of one must neither be
+		// used nor kept.
+		engine: e, run: e.runner(context.Background()), tensor: t.Name, index: e.index[t.Name], seed: p.Recipe.Seed,
 		settings: settings{global: t.Global},
 	}
 	for i, name := range p.Models {
@@ -51,6 +53,9 @@ type work struct {
 
 // prepare computes or looks up what a tensor needs before its first tile.
 func (e *Engine) prepare(ctx context.Context, p *Plan, t *PlannedTensor) (*work, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	w := &work{PlannedTensor: t}
 	if t.Copied {
 		data, err := e.equalData(p, t.Name)
@@ -64,12 +69,12 @@ func (e *Engine) prepare(ctx context.Context, p *Plan, t *PlannedTensor) (*work,
 		}
 		return w, nil
 	}
-	b, err := e.inputs(ctx, p, t)
+	b, err := e.inputs(p, t)
 	if err != nil {
 		return nil, err
 	}
 	w.apply = p.method.bind(b)
-	return w, ctx.Err()
+	return w, nil
 }
 
 // equalData returns the data of a tensor that is not floating, which must be the
@@ -129,7 +134,7 @@ func (e *Engine) Reference(r mergesearch.Recipe, tensor string) ([]byte, error) 
 	if t.Copied {
 		return e.equalData(p, tensor)
 	}
-	b, err := e.inputs(context.Background(), p, t)
+	b, err := e.inputs(p, t)
 	if err != nil {
 		return nil, err
 	}

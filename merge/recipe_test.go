@@ -1,0 +1,247 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"mergesearch"
+)
+
+func TestParseRecipe(t *testing.T) {
+	got, err := ParseRecipe([]byte(`# a comment
+merge_method: ties
+base_model: "org/base model"
+models:
+  - model: org/base model     # mergekit lets the base be listed
+  - model: ../expert-a
+    parameters:
+      weight: 1
+      density: [0.2, 0.5, 1e-1]
+  - model: expert-b
+    parameters:
+      weight:
+        - filter: self_attn
+          value: [0.1, "0.2"]
+        - {filter: "*", value: 0.5}
+        - value: 1
+      density: null
+parameters:
+  normalize: true
+  int8_mask: false
+  lambda: 0.9
+dtype: bfloat16
+out_dtype: float32
+mergesearch:
+  seed: 18446744073709551615
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := mergesearch.Number
+	want := mergesearch.Recipe{
+		Method: "ties", Base: "org/base model",
+		Models: []mergesearch.Input{
+			{Model: "org/base model"},
+			{Model: "../expert-a", Parameters: map[string]mergesearch.Setting{"weight": number(1), "density": {{Values: []float64{0.2, 0.5, 0.1}}}}},
+			{Model: "expert-b", Parameters: map[string]mergesearch.Setting{"weight": {
+				{Filter: "self_attn", Values: []float64{0.1, 0.2}}, {Filter: "*", Values: []float64{0.5}}, {Values: []float64{1}},
+			}}},
+		},
+		Parameters: map[string]mergesearch.Setting{"normalize": number(1), "int8_mask": number(0), "lambda": number(0.9)},
+		DType:      "bfloat16", OutDType: "float32", Seed: 1<<64 - 1,
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// Each recipe has one fault; the error names line, column and field, and what was
+// meant where that can be guessed.
+func TestRecipeErrors(t *testing.T) {
+	const head = "merge_method: ties\nbase_model: b\nmodels: [{model: a, parameters: {weight: 1}}]\n"
+	for _, c := range []struct {
+		name, text string
+		line       int
+		want       string
+	}{
+		{"empty", "", 0, "empty recipe"},
+		{"no YAML", "a: [", 1, ""},
+		{"a list", "- a\n", 1, "want a mapping"},
+		{"misspelt key", "merge_metod: ties\n", 1, `unknown key (hint: did you mean "merge_method"?)`},
+		{"misspelt method", "merge_method: tise\nmodels: [{model: a}]\n", 1, `unknown method "tise" (hint: did you mean "ties"?)`},
+		{"method of mergekit", "merge_method: nuslerp\nmodels: [{model: a}]\n", 1, "not supported"},
+		{"missing method", "models: [{model: a}]\n", 0, "merge_method"},
+		{"misspelt parameter", head + "parameters:\n  lamda: 1\n", 5, `unknown parameter of ties (hint: did you mean "lambda"?)`},
+		{"misspelt parameter of a model", "merge_method: linear\nmodels:\n- model: a\n  parameters:\n    wieght: 1\n", 5, `models[0].parameters.wieght: unknown parameter of linear (hint: did you mean "weight"?)`},
+		{"misspelt key of a model", "merge_method: linear\nmodels:\n- modle: a\n", 3, `did you mean "model"?`},
+		{"parameter of another method", head + "parameters: {t: 0.5}\n", 4, "unknown parameter of ties"},
+		{"global parameter at a model", "merge_method: ties\nbase_model: b\nmodels:\n- model: a\n  parameters: {lambda: 1}\n", 5, "belongs to the whole recipe"},
+		{"slices", "slices: []\n", 1, "not supported"},
+		{"tokenizer", head + "tokenizer_source: union\n", 4, "tokenizer_source: this key of mergekit is not supported"},
+		{"key twice", head + "dtype: float16\ndtype: float32\n", 5, "dtype"},
+		{"unknown type", head + "dtype: bfloat61\n", 4, `did you mean "bfloat16"?`},
+		{"no base", "merge_method: ties\nmodels: [{model: a}]\n", 0, "base_model: missing"},
+		{"no models", "merge_method: linear\n", 0, "models: missing"},
+		{"models no list", "merge_method: linear\nmodels: a\n", 2, "want a list"},
+		{"model without name", "merge_method: linear\nmodels:\n- parameters: {weight: 1}\n", 3, "models[0].model: missing"},
+		{"model twice", "merge_method: linear\nmodels:\n- model: a\n- model: a\n", 4, "listed twice"},
+		{"model a number", "merge_method: linear\nmodels:\n- model: 7\n", 3, "want a string"},
+		{"model with an escape sequence", "merge_method: linear\nmodels:\n- model: \"a\\e[31m\"\n", 3, "unprintable"},
+		{"weight a word", head + "parameters: {weight: much}\n", 4, "want a finite number"},
+		{"weight infinite", head + "parameters: {weight: .inf}\n", 4, "want a finite number"},
+		{"weight not a number", head + "parameters: {weight: .nan}\n", 4, "want a finite number"},
+		{"weight beyond float32", head + "parameters: {weight: 1e39}\n", 4, "not a finite float32"},
+		{"density above one", head + "parameters: {density: 1.5}\n", 4, "not in [0, 1]"},
+		{"flag of two", head + "parameters: {normalize: 2}\n", 4, "want true or false"},
+		{"empty gradient", head + "parameters: {weight: []}\n", 4, "empty list"},
+		{"condition alone", head + "parameters: {weight: {value: 1}}\n", 4, "in a list"},
+		{"condition without value", head + "parameters:\n  weight:\n  - filter: a\n", 6, "without a value"},
+		{"condition with another key", head + "parameters:\n  weight:\n  - filtre: a\n    value: 1\n", 6, `did you mean "filter"?`},
+		{"nested gradient", head + "parameters: {weight: [[1]]}\n", 4, "want a finite number"},
+		{"seed negative", head + "mergesearch: {seed: -1}\n", 4, "not negative"},
+		{"seed a fraction", head + "mergesearch: {seed: 1.5}\n", 4, "whole number"},
+		{"seed too large", head + "mergesearch: {seed: 18446744073709551616}\n", 4, "number"},
+		{"own key unknown", head + "mergesearch: {sed: 1}\n", 4, `did you mean "seed"?`},
+		{"anchor", head + "dtype: &x float16\n", 4, "want a string"},
+		{"alias", "x: &x 1\n" + head + "parameters: {weight: *x}\n", 1, ""},
+		{"tag", head + "dtype: !!str float16\n", 4, "want a string"},
+		{"merge key", head + "parameters:\n  <<: {weight: 1}\n", 5, ""},
+		{"two documents", head + "---\n" + head, 5, "second document"},
+		{"deep", strings.Repeat("[", 1000), 1, "deeper"},
+		{"deep dashes", strings.Repeat("- ", 1000), 1, "deeper"},
+		{"long", strings.Repeat("#", maxRecipeBytes+1), 0, "limit"},
+		{"not UTF-8", "merge_method: \xff\n", 0, "UTF-8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseRecipe([]byte(c.text))
+			var in *mergesearch.InputError
+			if !errors.As(err, &in) {
+				t.Fatalf("got %v, want an input error", err)
+			}
+			text := in.Error()
+			if in.Hint != "" {
+				text += " (hint: " + in.Hint + ")"
+			}
+			if in.Line != c.line || !strings.Contains(text, c.want) || c.line > 0 && in.Column == 0 && !strings.HasPrefix(c.name, "deep") {
+				t.Errorf("line %d: %s\nwant line %d and %q", in.Line, text, c.line, c.want)
+			}
+		})
+	}
+}
+
+func TestReadRecipeNamesTheFile(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("merge_metod: ties\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		bad:                             bad + ":1:1: merge_metod: unknown key",
+		filepath.Join(dir, "none.yaml"): filepath.Join(dir, "none.yaml") + ": no such file or directory",
+		dir:                             dir + ": not a regular file",
+	} {
+		if _, err := ReadRecipe(file); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// mustSurvive writes a recipe, reads it and wants the same.
+func mustSurvive(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, r mergesearch.Recipe) {
+	t.Helper()
+	text := FormatRecipe(r)
+	got, err := ParseRecipe(text)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	if d := cmp.Diff(r, got); d != "" || got.ID() != r.ID() {
+		t.Fatalf("%s\nin\n%s", d, text)
+	}
+}
+
+func TestRecipeRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { mustSurvive(t, drawRecipe(t)) })
+}
+
+// drawRecipe draws recipes with odd names and numbers.
+func drawRecipe(t *rapid.T) mergesearch.Recipe {
+	m := rapid.SampledFrom(methods).Draw(t, "method")
+	name := rapid.StringOfN(rapid.OneOf(
+		rapid.RuneFrom([]rune("ab1-._/ :#'\"\\{}[],&*!|>%@`~?é\u00a0漢😀")),
+	).Filter(func(r rune) bool { return printable(string(r)) }), 1, 12, -1)
+	r := mergesearch.Recipe{Method: m.Name, Seed: rapid.Uint64().Draw(t, "seed")}
+	if m.NeedsBase || m.Pair {
+		r.Base = name.Draw(t, "base")
+	}
+	r.DType = rapid.SampledFrom([]string{"", "float16", "bfloat16", "float32"}).Draw(t, "dtype")
+	r.OutDType = rapid.SampledFrom([]string{"", "float16", "bfloat16", "float32"}).Draw(t, "out_dtype")
+	for _, model := range rapid.SliceOfNDistinct(name, 1, 4, rapid.ID).Draw(t, "models") {
+		r.Models = append(r.Models, mergesearch.Input{Model: model, Parameters: drawParameters(t, m, true, name)})
+	}
+	r.Parameters = drawParameters(t, m, false, name)
+	return r
+}
+
+func drawParameters(t *rapid.T, m *method, ofModel bool, name *rapid.Generator[string]) map[string]mergesearch.Setting {
+	var out map[string]mergesearch.Setting
+	for _, p := range m.Parameters {
+		if ofModel && !p.PerModel || rapid.Bool().Draw(t, "leave out") {
+			continue
+		}
+		value := rapid.Float64Range(-1e30, 1e30)
+		switch {
+		case p.Step == 1:
+			value = rapid.SampledFrom([]float64{0, 1})
+		case p.Name == "density":
+			value = rapid.Float64Range(0, 1)
+		}
+		value = rapid.Map(value, func(x float64) float64 { return x + 0 }) // no negative zero
+		var s mergesearch.Setting
+		for range rapid.IntRange(1, 3).Draw(t, "conditions") {
+			c := mergesearch.Condition{Values: rapid.SliceOfN(value, 1, 4).Draw(t, "values")}
+			if rapid.Bool().Draw(t, "filtered") {
+				c.Filter = name.Draw(t, "filter")
+			}
+			s = append(s, c)
+		}
+		if out == nil {
+			out = map[string]mergesearch.Setting{}
+		}
+		out[p.Name] = s
+	}
+	return out
+}
+
+func FuzzRecipe(f *testing.F) {
+	f.Add([]byte("merge_method: linear\nmodels:\n- model: a\n  parameters: {weight: 0.5}\n- model: 'b c'\n"))
+	f.Add([]byte("merge_method: ties\nbase_model: b\nmodels: [{model: a, parameters: {weight: [{filter: x, value: [1, 2]}, {value: 1e-9}]}}]\nparameters: {normalize: yes}\ndtype: float16\nmergesearch: {seed: 3}\n"))
+	f.Add([]byte("merge_method: slerp\nbase_model: b\nmodels:\n  - model: a\nparameters:\n  t:\n    - filter: self_attn\n      value: [0, 0.5, 0.3]\n    - value: 0.5\n"))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("merge_method: |\n  linear\nmodels: {}\n"))
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 5 {
+		f.Add(fmt.Appendf(nil, "merge_method: linear\nmodels:\n- model: \"\\u%04x\"\n", r.IntN(1<<16)))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := ParseRecipe(text)
+		if err != nil {
+			var in *mergesearch.InputError
+			if !errors.As(err, &in) {
+				t.Fatalf("refused with %T: %v", err, err)
+			}
+			return
+		}
+		mustSurvive(t, r)
+	})
+}
