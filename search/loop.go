@@ -50,6 +50,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	l.Algorithm.Tell(trialsOf(l.trials))
+	l.enter(PhaseSearch)
 	for l.stop == "" {
 		individuals := l.propose()
 		if l.stop != "" {
@@ -62,8 +63,16 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		if err := l.race(ctx, cohort); err != nil {
 			return Report{}, err
 		}
+		if l.stop == "" && len(cohort) < len(individuals) {
+			l.stop = StopCandidates
+		}
 		if l.stop == "" {
 			l.Algorithm.Tell(trialsOf(cohort))
+		}
+	}
+	if l.stop == StopTime {
+		if err := l.Recorder.Event(ctx, "time_budget", map[string]any{"candidates": l.progress.Candidates}); err != nil {
+			return Report{}, err
 		}
 	}
 	return l.verdict(ctx)
@@ -86,33 +95,39 @@ func newLoop(o Options) (*loop, error) {
 	return l, nil
 }
 
-// propose asks the algorithm for a cohort and cuts it to the candidates that the
-// budget has left. It sets stop when there is nothing to do.
+// propose asks the algorithm for a cohort. It sets stop when there is nothing to
+// do.
 func (l *loop) propose() []mergesearch.Individual {
 	individuals := l.Algorithm.Ask()
-	room := len(individuals)
-	if l.Budget.Candidates > 0 {
-		room = min(room, l.Budget.Candidates-l.candidates)
-	}
 	switch {
 	case len(individuals) == 0:
 		l.stop = StopFinished
-	case room <= 0:
+	case l.full():
 		l.stop = StopCandidates
 	case l.stale >= 3:
 		l.stop = StopExhausted
+	case l.expired():
+		l.stop = StopTime
 	}
-	return individuals[:max(0, room)]
+	return individuals
 }
 
-// begin decodes a cohort and records its trials as pending, in ask order, up to
-// the first for which the first rung has no room in the budget of answers.
+// full reports whether the budget has no candidate left.
+func (l *loop) full() bool {
+	return l.Budget.Candidates > 0 && l.candidates >= l.Budget.Candidates
+}
+
+// begin decodes a cohort and records its trials as pending, in ask order, as far
+// as the budget of candidates goes and the first rung has room in that of
+// answers. A cohort that was cut is the last, and is not told.
 func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual) ([]*attempt, error) {
-	l.enter(PhaseSearch)
 	var cohort []*attempt
 	fresh, planned, bottom := false, map[mergesearch.RecipeID]bool{}, l.rungs[0]
 	spent := l.spent[mergesearch.SearchSplit]
 	for _, individual := range individuals {
+		if l.full() {
+			break
+		}
 		if err := l.Space.Check(individual.Genome); err != nil {
 			panic("search: the algorithm proposed a genome that is not of the space: " + err.Error())
 		}
@@ -134,9 +149,9 @@ func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual) 
 			return nil, err
 		}
 		cohort = append(cohort, a)
+		l.candidates++
 		l.progress.Generation = individual.Generation
 	}
-	l.candidates += len(cohort)
 	if l.stale++; fresh {
 		l.stale = 0
 	}
@@ -174,7 +189,8 @@ func (l *loop) race(ctx context.Context, cohort []*attempt) error {
 			return err
 		}
 		if !complete {
-			return l.stopForTime(ctx, cohort)
+			l.suspend(cohort)
+			return nil
 		}
 		if live, err = l.closeRung(live, rung); err != nil {
 			return err
@@ -202,12 +218,11 @@ func (l *loop) closeRung(live []*attempt, rung int) ([]*attempt, error) {
 	return next, nil
 }
 
-// stopForTime leaves a cohort pending: none of it counts, and the same call with
-// more time takes it up again.
-func (l *loop) stopForTime(ctx context.Context, cohort []*attempt) error {
+// suspend leaves a cohort pending when the time is up: none of it counts, and the
+// same call with more time takes it up again.
+func (l *loop) suspend(cohort []*attempt) {
 	l.stop = StopTime
 	for _, a := range cohort {
 		a.trial.State = mergesearch.Pending
 	}
-	return l.Recorder.Event(ctx, "time_budget", map[string]any{"candidates": l.progress.Candidates, "pending": len(cohort)})
 }
