@@ -81,6 +81,7 @@ func (c *client) connect(s Session) *connection {
 type exchange struct {
 	head, tail []byte // of the body
 	prompts    int
+	top        bool // top_logprobs are asked for
 	answer     *completion
 	attempts   int
 }
@@ -90,8 +91,8 @@ type exchangeKey struct{}
 // complete sends one request, with retries, and returns the decoded response.
 // Faults that outlast the retries, and answers of other weights than the
 // session's, are an *EndpointError.
-func (c *connection) complete(ctx context.Context, tail []byte, prompts int) (*completion, error) {
-	x := &exchange{head: c.head, tail: tail, prompts: prompts}
+func (c *connection) complete(ctx context.Context, tail []byte, prompts int, top bool) (*completion, error) {
+	x := &exchange{head: c.head, tail: tail, prompts: prompts, top: top}
 	start := time.Now()
 	_, err := c.api.CreateCompletion(context.WithValue(ctx, exchangeKey{}, x), openai.CompletionRequest{Prompt: ""})
 	if err == nil && c.from.Fingerprint != "" && x.answer.fingerprint != c.from.Fingerprint {
@@ -210,7 +211,7 @@ func (c *client) read(reply *http.Response, text []byte, x *exchange) (*http.Res
 		reply.Body = io.NopCloser(bytes.NewReader(bytes.Clone(text)))
 		return reply, nil
 	}
-	answer, err := decodeCompletion(text, x.prompts)
+	answer, err := decodeCompletion(text, x.prompts, x.top)
 	if err != nil {
 		var final *malformed
 		if !errors.As(err, &final) {

@@ -36,10 +36,10 @@ func (m *malformed) Error() string { return "unusable response: " + m.problem }
 
 func unusable(format string, args ...any) error { return &malformed{fmt.Sprintf(format, args...)} }
 
-// decodeCompletion reads the response to a request of n prompts. A text that is
-// not JSON, or is cut off, gives an ordinary error, which is worth a retry; a
-// *malformed is not.
-func decodeCompletion(text []byte, n int) (*completion, error) {
+// decodeCompletion reads the response to a request of n prompts; top says whether
+// top_logprobs were asked for. A text that is not JSON, or is cut off, gives an
+// ordinary error, which is worth a retry; a *malformed is not.
+func decodeCompletion(text []byte, n int, top bool) (*completion, error) {
 	s := &scanner{text: text}
 	c := &completion{promptTokens: -1, choices: make([]choice, n)}
 	filled := 0
@@ -49,7 +49,7 @@ func decodeCompletion(text []byte, n int) (*completion, error) {
 		case "choices":
 			err = s.array(func() error {
 				filled++
-				return s.choice(c.choices)
+				return s.choice(c.choices, top)
 			})
 		case "usage":
 			c.promptTokens, err = s.usage()
@@ -74,7 +74,7 @@ func decodeCompletion(text []byte, n int) (*completion, error) {
 
 // choice reads one element of choices into its place; servers may send them in
 // any order.
-func (s *scanner) choice(all []choice) error {
+func (s *scanner) choice(all []choice, top bool) error {
 	var c choice
 	index := -1.0
 	err := s.object(func(key []byte) (err error) {
@@ -86,7 +86,7 @@ func (s *scanner) choice(all []choice) error {
 		case "finish_reason":
 			c.finish, err = s.str()
 		case "logprobs":
-			err = s.logprobs(&c)
+			err = s.logprobs(&c, top)
 		case "message":
 			return unusable("it is a chat completion")
 		default:
@@ -110,17 +110,17 @@ func (s *scanner) choice(all []choice) error {
 	return nil
 }
 
-func (s *scanner) logprobs(c *choice) error {
+func (s *scanner) logprobs(c *choice, top bool) error {
 	if s.null() {
 		return nil
 	}
 	return s.object(func(key []byte) error {
-		switch string(key) {
-		case "content":
+		switch {
+		case string(key) == "content":
 			return unusable("log-probabilities in the shape of chat completions (logprobs.content)")
-		case "token_logprobs":
+		case string(key) == "token_logprobs":
 			return s.tokenLogprobs(c)
-		case "top_logprobs":
+		case top && string(key) == "top_logprobs":
 			return s.topLogprobs(c)
 		}
 		return s.skip()

@@ -17,7 +17,7 @@ const echoResponse = `{"id":"cmpl-1","object":"text_completion","created":1,"mod
 "usage":{"prompt_tokens":4,"completion_tokens":0}}`
 
 func TestDecodeCompletion(t *testing.T) {
-	got, err := decodeCompletion([]byte(echoResponse), 2)
+	got, err := decodeCompletion([]byte(echoResponse), 2, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestDecodeCompletion(t *testing.T) {
 // Whatever is cut off is told from whatever is wrong: the one is retried.
 func TestDecodeTruncated(t *testing.T) {
 	for n := range len(echoResponse) - 1 {
-		_, err := decodeCompletion([]byte(echoResponse[:n]), 2)
+		_, err := decodeCompletion([]byte(echoResponse[:n]), 2, n%2 == 0)
 		var final *malformed
 		if err == nil || errors.As(err, &final) {
 			t.Fatalf("cut after %d bytes: %v", n, err)
@@ -91,7 +91,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"choices":[{"index":0,"text":"a\ud83d\ude00","finish_reason":"stop","logprobs":{"token_logprobs":[NaN,-Infinity]}}]}`)
 	f.Add(`{"choices":[{"index":0,"finish_reason":"stop","logprobs":{"content":[]}}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := decodeCompletion([]byte(text), 1)
+		got, err := decodeCompletion([]byte(text), 1, true)
 		if err != nil {
 			return
 		}

@@ -249,7 +249,7 @@ func (a *asking) one(ctx context.Context, i int) error {
 	if a.detail && t.Output == MultipleChoice {
 		tail, greedy = scoreTail(r.ids, 1, a.plan.profile), true
 	}
-	c, err := a.connection.complete(ctx, tail, max(1, len(r.ids)))
+	c, err := a.connection.complete(ctx, tail, max(1, len(r.ids)), greedy)
 	if err != nil {
 		return fmt.Errorf("item %s: %w", q.id, err)
 	}

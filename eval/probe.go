@@ -64,7 +64,7 @@ type prober struct {
 
 // ask sends a request and returns the server's own refusal as an error.
 func (p prober) ask(tail []byte, prompts int) (*completion, error) {
-	return p.complete(p.ctx, tail, prompts)
+	return p.complete(p.ctx, tail, prompts, false)
 }
 
 func (p prober) works(tail []byte) bool {
