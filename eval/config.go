@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"mergesearch"
 )
 
@@ -72,6 +74,10 @@ func parseConfig(text []byte, dir string) (*config, error) {
 	readers := c.readers(dir)
 	for _, e := range entries {
 		read, ok := readers[e.key]
+		_, later := notYet[e.key]
+		if _, null := e.value.(*ast.NullNode); null && (ok || later) {
+			continue // as good as absent
+		}
 		if !ok {
 			return nil, unknownKey(e, readers)
 		}

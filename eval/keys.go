@@ -3,8 +3,6 @@ package eval
 import (
 	"slices"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"mergesearch"
 )
 
@@ -52,9 +50,7 @@ func (c *config) readers(dir string) map[string]func(entry) error {
 	split := func(to *splitName) func(entry) error {
 		return func(e entry) (err error) {
 			to.at = e
-			if _, null := e.value.(*ast.NullNode); !null {
-				to.name, err = e.text()
-			}
+			to.name, err = e.text()
 			return err
 		}
 	}

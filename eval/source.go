@@ -27,9 +27,6 @@ func (s *source) given() bool { return s.at.value != nil }
 func (s *source) read(e entry) error {
 	s.at = e
 	switch v := e.value.(type) {
-	case *ast.NullNode:
-		s.at = entry{}
-		return nil
 	case *ast.IntegerNode:
 		n, err := e.integer(0)
 		s.literal = int64(n)

@@ -30,6 +30,14 @@ func TestReadTask(t *testing.T) {
 	}
 }
 
+// A key without a value is as good as absent, as harness files write it.
+func TestNullKeys(t *testing.T) {
+	task := readTask(t, generateTask+"dataset_name: null\nprocess_docs: ~\nfewshot_split: null\ndoc_to_choice:\nnum_fewshot: null\n")
+	if len(task.Items(mergesearch.SearchSplit)) != 3 {
+		t.Error("items are missing")
+	}
+}
+
 // Each fault of a task file is one line with the place, and a hint where there is
 // a remedy.
 func TestTaskFaults(t *testing.T) {

@@ -111,4 +111,3 @@ func firstWord(s string) string {
 func fault(source string, at int, problem string) *Error {
 	return &Error{Offset: utf8.RuneCountInString(source[:at]) + 1, Problem: problem}
 }
-
