@@ -85,8 +85,8 @@ func BenchmarkSearch(b *testing.B) {
 			return must(search.NewRandom(f.Space, seed, 24))
 		},
 		"ga": func(f *searchtest.Family, seed uint64) search.Algorithm { return newGA(f.Space, seed) },
-		"ga/islands=2": func(f *searchtest.Family, seed uint64) search.Algorithm {
-			return newGA(f.Space, seed, func(g *search.GASettings) { g.Islands = 2 })
+		"ga/islands=1": func(f *searchtest.Family, seed uint64) search.Algorithm {
+			return newGA(f.Space, seed, func(g *search.GASettings) { g.Islands = 1 })
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -60,10 +60,10 @@ func sometimes(code string, n int) func(mergesearch.Recipe) *mergesearch.Failure
 	}
 }
 
-// onSecondRung finds one recipe in four degenerate, but only when it is asked
+// onSecondRung finds one recipe in eight degenerate, but only when it is asked
 // the items that the second rung adds.
 func onSecondRung(r mergesearch.Recipe, items []mergesearch.ItemID) *mergesearch.Failure {
-	if len(items) != 54 || r.ID()[0] > '3' {
+	if len(items) != 54 || r.ID()[0] > '1' {
 		return nil
 	}
 	return &mergesearch.Failure{Reason: mergesearch.Reason{Code: "degenerate", Text: "endless repetition"}}
