@@ -114,11 +114,11 @@ func (d *decoder) strip(raw json.RawMessage, field string) error {
 
 // apply takes up to Start characters from the front and Stop from the back.
 func (f stripFile) apply(s string) string {
-	for range f.Start {
-		s = strings.TrimPrefix(s, f.Content)
+	for n := 0; n < f.Start && strings.HasPrefix(s, f.Content); n++ {
+		s = s[len(f.Content):]
 	}
-	for range f.Stop {
-		s = strings.TrimSuffix(s, f.Content)
+	for n := 0; n < f.Stop && strings.HasSuffix(s, f.Content); n++ {
+		s = s[:len(s)-len(f.Content)]
 	}
 	return s
 }

@@ -175,11 +175,16 @@ func TestDeepNesting(t *testing.T) {
 
 // FuzzParse: no file makes Parse, or what comes of it, panic.
 func FuzzParse(f *testing.F) {
-	g := readGolden(f)
-	for _, t := range g.Tokenizers {
-		f.Add([]byte(t.File), "the one <s> 日本\xff語")
+	model := `"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"<0x41>":3,"\u0120":4,"\u2581":5},"merges":["a b"],"byte_fallback":true}`
+	for _, rest := range []string{
+		`"decoder":{"type":"ByteLevel"},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true}`,
+		`"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"\u2581"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":999999999999,"stop":1}]},"normalizer":{"type":"Prepend","prepend":"\u2581"}`,
+		`"decoder":{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first"},"pre_tokenizer":{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"first","split":true}`,
+		`"decoder":{"type":"Fuse"},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\s+(?!\\S)|\\p{L}+"},"behavior":"Isolated","invert":false},"added_tokens":[{"id":9,"content":"<s>","special":true,"lstrip":true}]`,
+		`"decoder":{"type":"Fuse"},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"a","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"a":{"id":"a","ids":[0],"tokens":["a"]}}}`,
+	} {
+		f.Add([]byte("{"+model+","+rest+"}"), "abba <s> 日本\xff語")
 	}
-	f.Add([]byte(`{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]},"decoder":{"type":"Fuse"}}`), "abba")
 	f.Fuzz(func(t *testing.T, file []byte, text string) {
 		tok, err := tokenizer.Parse(file)
 		if err != nil {
