@@ -16,6 +16,7 @@ import (
 	"mergesearch"
 	"mergesearch/merge"
 	"mergesearch/merge/mergetest"
+	"mergesearch/merge/safetensors"
 )
 
 // ties returns a TIES recipe that differs with i.
@@ -218,5 +219,47 @@ func TestCancelledAtAnyMoment(t *testing.T) {
 	}
 	if got := build(t, e, ties(3)).Fingerprint; got != want {
 		t.Errorf("after cancelled builds: %s, want %s", got, want)
+	}
+}
+
+// Streaming takes two chunks of memory, whatever the size of the tensors.
+func TestWriteDoesNotHoldTheModel(t *testing.T) {
+	const rows = 1 << 14
+	dir := t.TempDir()
+	large := mergesearch.Tensor{Name: "w", DType: mergesearch.F32, Shape: []int{rows, 1024}}
+	w, err := safetensors.Create(filepath.Join(dir, "m"), []mergesearch.Tensor{large}, safetensors.WriterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Abort()
+	row := make([]byte, 4096)
+	for range rows {
+		if _, err := w.Write(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	e, err := merge.Open(merge.Options{Models: map[string]string{"m": filepath.Join(dir, "m")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	allocated := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.TotalAlloc
+	}
+	before := allocated()
+	report, err := e.Write(context.Background(), mergesearch.Passthrough("m", ""), filepath.Join(dir, "out"), merge.WriteOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := allocated() - before; got > 20<<20 {
+		t.Errorf("writing %d bytes allocated %d", report.BytesWritten, got)
+	}
+	if report.PeakRSSBytes == 0 || report.BytesWritten < rows*4096 || report.BytesRead != rows*4096 || report.MappedBytes < rows*4096 {
+		t.Errorf("report %+v", report)
 	}
 }
