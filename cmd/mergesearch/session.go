@@ -221,6 +221,7 @@ func (s *session) newAlgorithm() (search.Algorithm, error) {
 	if a.Islands > 0 {
 		settings.Islands = a.Islands
 	}
+	settings = settings.ForBudget(s.file.Budget.Candidates)
 	switch a.Name {
 	case "random":
 		return search.NewRandom(s.space, s.file.Seed, settings.Population)
@@ -228,6 +229,15 @@ func (s *session) newAlgorithm() (search.Algorithm, error) {
 		return search.NewGreedySoup(s.space)
 	}
 	return search.NewGA(s.space, s.file.Seed, settings)
+}
+
+// heldBytes bounds the candidates that are kept in memory between two rungs of a
+// race; those that do not fit are built again.
+const heldBytes = 128 << 20
+
+func (s *session) hold() int {
+	base, _ := s.engine.Model(s.baseName())
+	return int(heldBytes / max(1, base.MappedBytes()))
 }
 
 // options gathers what search.Run needs, apart from the recorder and the progress.
@@ -242,7 +252,7 @@ func (s *session) options(workers int) (search.Options, error) {
 	return search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: algorithm,
 		Builder: s.engine, Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
-		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Now: time.Now,
+		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: search.Budget{
 			Candidates: budget.Candidates, ItemAnswers: budget.Answers,
 			Time: time.Duration(budget.Hours * float64(time.Hour)),
