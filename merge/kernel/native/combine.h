@@ -37,10 +37,18 @@ FN void add_term(const msmerge_input *in, int64_t first, int64_t at, int64_t len
   float w = in->weight;
   if (in->keep == MSMERGE_KEEP_MAGNITUDE) {
     int32_t threshold = in->threshold, cut = cut_in_block(in->cut, first + at);
-    EACH_ELEMENT(in->x.dtype, src, {
-      term[e] = w * keep_magnitude(task_vector(x, base[e]), threshold, e < cut);
-      sum[e] = sum[e] + term[e];
-    })
+    if (cut == 0 || cut == MSMERGE_BLOCK) {
+      int32_t limit = threshold - (cut != 0);
+      EACH_ELEMENT(in->x.dtype, src, {
+        term[e] = w * keep_magnitude(task_vector(x, base[e]), limit);
+        sum[e] = sum[e] + term[e];
+      })
+    } else {
+      EACH_ELEMENT(in->x.dtype, src, {
+        term[e] = w * keep_magnitude(task_vector(x, base[e]), threshold - (e < cut));
+        sum[e] = sum[e] + term[e];
+      })
+    }
   } else if (in->keep == MSMERGE_KEEP_RANDOM) {
     uint32_t draw[MSMERGE_BLOCK], keep_below = in->mask.keep_below;
     float scale = in->scale;

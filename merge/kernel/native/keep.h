@@ -13,10 +13,8 @@
 #include "convert.h"
 #include "philox.h"
 
-FN float keep_magnitude(float x, int32_t threshold, uint32_t tie_kept) {
-  int32_t m = magnitude(x);
-  return select_float((uint32_t)(m > threshold) | ((uint32_t)(m == threshold) & tie_kept), x);
-}
+// The limit is the threshold, less one for elements at it that are kept.
+FN float keep_magnitude(float x, int32_t limit) { return select_float(magnitude(x) > limit, x); }
 
 // draw_counter sets the counter of element e, a multiple of 256 plus less than 64.
 FN void draw_counter(uint32_t c[4], uint64_t e, const uint32_t stream[2]) {

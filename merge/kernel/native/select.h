@@ -14,28 +14,34 @@ FN void load_magnitudes(int32_t *restrict m, const msmerge_scan *s, int64_t at, 
   EACH_ELEMENT(s->x.dtype, src, { m[e] = magnitude(task_vector(x, base[e])); })
 }
 
-// histogram adds to the bins the magnitudes that begin with the prefix. Two
-// partial histograms keep runs of equal values from waiting for each other.
+enum { PARTS = 4, SPILL = 16 };
+
+// histogram adds to the bins the magnitudes that begin with the prefix. Partial
+// histograms keep runs of equal values, of which task vectors of bfloat16 models
+// are full, from waiting for each other; what does not begin with the prefix goes
+// to spill bins, which is cheaper than a branch that cannot be predicted.
 static void histogram(const msmerge_scan *s, uint32_t *bins) {
-  int32_t m[MSMERGE_BLOCK];
-  uint32_t part[2][MSMERGE_DIGIT_BINS] = {{0}};
+  int32_t m[MSMERGE_BLOCK], bin[MSMERGE_BLOCK];
+  uint32_t part[PARTS][MSMERGE_DIGIT_BINS + SPILL] = {{0}};
+  int32_t prefix_shift = s->prefix_shift, prefix = s->prefix, shift = s->shift;
   for (int64_t at = 0; at < s->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(s->n, at);
     load_magnitudes(m, s, at, len);
-    if (s->prefix_shift >= 31) {
-      for (int64_t e = 0; e < len; e++) {
-        part[e & 1][(m[e] >> s->shift) & (MSMERGE_DIGIT_BINS - 1)]++;
-      }
-      continue;
+    for (int32_t e = 0; e < MSMERGE_BLOCK; e++) {
+      int32_t spill = MSMERGE_DIGIT_BINS + e % SPILL, digit = (m[e] >> shift) & (MSMERGE_DIGIT_BINS - 1);
+      uint32_t counts = ((m[e] >> prefix_shift) == prefix) & (e < (int32_t)len);
+      bin[e] = (int32_t)either(counts, (uint32_t)digit, (uint32_t)spill);
     }
-    for (int64_t e = 0; e < len; e++) {
-      if ((m[e] >> s->prefix_shift) == s->prefix) {
-        part[e & 1][(m[e] >> s->shift) & (MSMERGE_DIGIT_BINS - 1)]++;
+    for (int32_t e = 0; e < MSMERGE_BLOCK; e += PARTS) {
+      for (int p = 0; p < PARTS; p++) {
+        part[p][bin[e + p]]++;
       }
     }
   }
-  for (int b = 0; b < MSMERGE_DIGIT_BINS; b++) {
-    bins[b] += part[0][b] + part[1][b];
+  for (int p = 0; p < PARTS; p++) {
+    for (int b = 0; b < MSMERGE_DIGIT_BINS; b++) {
+      bins[b] += part[p][b];
+    }
   }
 }
 
