@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
 	"strings"
 
 	"mergesearch"
@@ -48,6 +49,8 @@ func asAPIError(err error) *apiError {
 		return &apiError{Status: http.StatusRequestEntityTooLarge, Message: err.Error(), Type: "invalid_request_error"}
 	case errors.As(err, &wrong):
 		return badRequest(wrong.Field, wrong.Field+": must not be a JSON "+wrong.Value)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &apiError{Status: http.StatusRequestTimeout, Message: "the request did not arrive in time", Type: "invalid_request_error"}
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return &apiError{Status: http.StatusServiceUnavailable, Message: "the request was cancelled", Type: "cancelled"}
 	}

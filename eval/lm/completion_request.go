@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"io"
+	"net/http"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
@@ -152,18 +153,27 @@ const (
 
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readBody decodes the whole body into a struct.
-func readBody(body io.Reader, into any) error {
+// readBody decodes the whole body into a struct. The deadline for its arrival is
+// lifted afterwards: net/http goes on reading, to see the client leave, and a
+// deadline that passes then would cancel an answer that takes longer.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into any) error {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(s.options.ReadTimeout)) // only connections have one
 	b := bodies.Get().(*bytes.Buffer)
 	defer bodies.Put(b)
 	b.Reset()
-	if _, err := b.ReadFrom(body); err != nil {
+	if _, err := b.ReadFrom(r.Body); err != nil {
 		return err
 	}
-	if !utf8.Valid(b.Bytes()) {
+	_ = control.SetReadDeadline(time.Time{})
+	return decodeBody(b.Bytes(), into)
+}
+
+func decodeBody(body []byte, into any) error {
+	if !utf8.Valid(body) {
 		return badRequest("", "the body is not UTF-8")
 	}
-	return json.Unmarshal(b.Bytes(), into)
+	return json.Unmarshal(body, into)
 }
 
 // requests turns the body into the engine's requests, one for each prompt.

@@ -12,7 +12,7 @@ var answers = sync.Pool{New: func() any { return new(answerWriter) }}
 // completions answers POST /v1/completions.
 func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 	var c completionRequest
-	if err := readBody(r.Body, &c); err != nil {
+	if err := s.readBody(w, r, &c); err != nil {
 		writeError(w, asAPIError(err))
 		return
 	}

@@ -64,7 +64,7 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) {
 
 // withModel reads a body, finds its model and writes what answer returns.
 func (s *Server) withModel(w http.ResponseWriter, r *http.Request, body any, name *string, answer func(*Model) (any, error)) {
-	if err := readBody(r.Body, body); err != nil {
+	if err := s.readBody(w, r, body); err != nil {
 		writeError(w, asAPIError(err))
 		return
 	}
@@ -89,7 +89,7 @@ func (s *Server) load(w http.ResponseWriter, r *http.Request) {
 		Name string `json:"name"`
 		Dir  string `json:"dir"`
 	}
-	if !admin(w, r, &body) {
+	if !s.admin(w, r, &body) {
 		return
 	}
 	if body.Name == "" || body.Dir == "" {
@@ -129,7 +129,7 @@ func (s *Server) unload(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Name string `json:"name"`
 	}
-	if !admin(w, r, &body) {
+	if !s.admin(w, r, &body) {
 		return
 	}
 	if !s.Remove(body.Name) {
@@ -141,13 +141,13 @@ func (s *Server) unload(w http.ResponseWriter, r *http.Request) {
 
 // admin reads the body of a route that changes the server. It insists on JSON by
 // name, which a page in a browser cannot send to another origin unasked.
-func admin(w http.ResponseWriter, r *http.Request, body any) bool {
+func (s *Server) admin(w http.ResponseWriter, r *http.Request, body any) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		writeError(w, &apiError{Status: http.StatusUnsupportedMediaType, Message: "Content-Type must be application/json", Type: "invalid_request_error"})
 		return false
 	}
-	if err := readBody(r.Body, body); err != nil {
+	if err := s.readBody(w, r, body); err != nil {
 		writeError(w, asAPIError(err))
 		return false
 	}

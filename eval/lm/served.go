@@ -25,8 +25,8 @@ func (m *served) end() {
 	m.model.Close()
 }
 
-// Add serves a model under a name from now on. The server owns it: Remove and
-// Close close it. The name must be free.
+// Add serves a model under a name from now on. The server then owns it: Remove
+// and Close close it. The name must be free; on an error the model stays the caller's.
 func (s *Server) Add(name string, m *Model) error {
 	added := s.newServed(name, m)
 	s.mu.Lock()

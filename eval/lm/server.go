@@ -21,6 +21,9 @@ type ServerOptions struct {
 	// MaxBody bounds the bytes of a request's body; 0 for 16 MB.
 	MaxBody int64
 
+	// ReadTimeout bounds how long a request may take to arrive; 0 for a minute.
+	ReadTimeout time.Duration
+
 	// AnyHost answers whatever the Host header says. Without it only loopback
 	// names are answered, so that a web page cannot reach the server by pointing a
 	// name of its own at this machine. Set it when listening to other addresses.
@@ -58,13 +61,15 @@ func NewServer(o ServerOptions) *Server {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 16 << 20
 	}
+	if o.ReadTimeout <= 0 {
+		o.ReadTimeout = time.Minute
+	}
 	s := &Server{options: o, engine: NewEngine(o.Engine), models: map[string]*served{}, started: time.Now()}
 	s.lifetime, s.stop = context.WithCancel(context.Background())
 	s.routes = s.newRoutes()
 	s.http = &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
+		ReadHeaderTimeout: min(o.ReadTimeout, 10*time.Second),
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return s.lifetime },
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -510,6 +511,34 @@ func TestCancellation(t *testing.T) {
 	if status := post(t, url+"/v1/completions", `{"prompt":"79+75=","max_tokens":3,"temperature":0}`, &c); status != 200 || c.Choices[0].Text != "111" {
 		t.Errorf("after a cancelled request: %d %+v", status, c)
 	}
+}
+
+// TestSlowBody: a body that does not arrive is given up, an answer that takes
+// longer than a body may is not.
+func TestSlowBody(t *testing.T) {
+	_, url := start(t, lm.ServerOptions{ReadTimeout: 100 * time.Millisecond})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.Contains(line, "408") {
+		t.Errorf("half a body is answered with %q, %v", line, err)
+	}
+	begin := time.Now()
+	for prompts := 100; time.Since(begin) < time.Minute; prompts *= 2 {
+		body := `{"prompt":[` + strings.Repeat(`"The ",`, prompts-1) + `"x"],"max_tokens":120,"temperature":1,"ignore_eos":true}`
+		asked := time.Now()
+		if status, answer := send(t, url+"/v1/completions", body); status != 200 {
+			t.Fatalf("status %d: %.200s", status, answer)
+		}
+		if time.Since(asked) > 200*time.Millisecond {
+			return
+		}
+	}
+	t.Skip("no answer took long enough")
 }
 
 func TestLoadOverHTTP(t *testing.T) {

@@ -21,15 +21,16 @@ func BenchmarkMatMul(b *testing.B) {
 		name string
 		n, k int
 	}{{"qkv", 256, 128}, {"out", 128, 128}, {"gate_up", 640, 128}, {"down", 128, 320}, {"head", 355, 128}}
-	benchProduct(b, "large", 1024, 1024, 1024)
+	large := benchProduct(b, "large", 1024, 1024, 1024, 0)
 	for _, s := range shapes {
 		for _, m := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 512} {
-			benchProduct(b, s.name, m, s.n, s.k)
+			benchProduct(b, s.name, m, s.n, s.k, large)
 		}
 	}
 }
 
-func benchProduct(b *testing.B, name string, m, n, k int) {
+// benchProduct reports the rate and, if large is known, its ratio to it.
+func benchProduct(b *testing.B, name string, m, n, k int, large float64) (rate float64) {
 	b.Run(fmt.Sprintf("%s/m=%d", name, m), func(b *testing.B) {
 		r := rand.New(rand.NewPCG(1, 2))
 		w := randomPacked(r, n, k)
@@ -37,8 +38,13 @@ func benchProduct(b *testing.B, name string, m, n, k int) {
 		for b.Loop() {
 			kernel.MatMul(out, x, w, nil, false, m)
 		}
-		b.ReportMetric(2*float64(m)*float64(n)*float64(k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		rate = 2 * float64(m) * float64(n) * float64(k) * float64(b.N) / b.Elapsed().Seconds() / 1e9
+		b.ReportMetric(rate, "GFLOP/s")
+		if large > 0 {
+			b.ReportMetric(rate/large, "of-large")
+		}
 	})
+	return rate
 }
 
 // BenchmarkGonum is the reference: gonum's float32 product, which uses all cores.
