@@ -79,7 +79,7 @@ type digested struct {
 
 func (d *digested) Digest() string { return d.digest }
 
-// BenchmarkEngine answers the quickstart's 600 search items with a fresh
+// BenchmarkEngine answers the quickstart's search items with a fresh
 // candidate in each round, 64 in flight, without HTTP: by a greedy completion, or
 // by scoring four choices.
 func BenchmarkEngine(b *testing.B) {
