@@ -18,7 +18,7 @@ func Text(w io.Writer, s Summary) error {
 	if s.Elapsed > 0 {
 		fmt.Fprintf(&b, " in %s", s.Elapsed.Round(time.Second))
 	}
-	fmt.Fprintf(&b, " (%s)\n", Plain(s.StopReason))
+	fmt.Fprintf(&b, "; %s\n", stopped(s.StopReason))
 	rungs(&b, s)
 	if n := len(s.Curve); n > 1 {
 		b.WriteString("\nbest fitness on search items, by candidates tried\n")
@@ -35,6 +35,21 @@ func Text(w io.Writer, s Summary) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// stopped says in words why a search ended.
+func stopped(reason string) string {
+	switch reason {
+	case "candidates", "time":
+		return "the budget of " + reason + " is spent"
+	case "item_answers":
+		return "the budget of answers is spent"
+	case "exhausted":
+		return "nothing new was left to try"
+	case "finished":
+		return "the algorithm has finished"
+	}
+	return Plain(reason)
 }
 
 func rungs(b *strings.Builder, s Summary) {
