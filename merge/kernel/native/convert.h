@@ -107,11 +107,9 @@ FN void load_block(float *restrict dst, msmerge_view v, int64_t at, int64_t len)
   EACH_ELEMENT(v.dtype, src, { dst[e] = x; })
 }
 
-// Whether any element of a block is not finite is noted in passing; only then are
-// they counted one by one.
-FN uint32_t special_u16(uint16_t h, uint32_t infinity) { return (h & 0x7fffu) >= infinity; }
-
-FN uint32_t special_f32(float x) { return magnitude(x) >= 0x7f800000; }
+// The largest magnitude of a block is noted in passing, as bits; only if it is not
+// finite are such elements counted one by one.
+FN int16_t magnitude_u16(uint16_t h) { return (int16_t)(h & 0x7fffu); }
 
 static void count_special(msmerge_tile *t, const float *restrict x, int64_t len) {
   for (int64_t e = 0; e < len; e++) {
@@ -126,13 +124,16 @@ static void count_special(msmerge_tile *t, const float *restrict x, int64_t len)
   }
 }
 
-#define STORE_AS(type, convert, is_special)    \
-  {                                            \
-    type *dst_ = (type *)dst;                  \
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {  \
-      dst_[e] = convert(x[e]);                 \
-      special |= is_special;                   \
-    }                                          \
+#define STORE_AS(type, convert, bits, magnitude_of, infinity)    \
+  {                                                              \
+    type *dst_ = (type *)dst;                                    \
+    bits top = 0;                                                \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                    \
+      dst_[e] = convert(x[e]);                                   \
+      bits m = magnitude_of;                                     \
+      top = m > top ? m : top;                                   \
+    }                                                            \
+    special = top >= infinity;                                   \
   }
 
 // store_block rounds a block to the type of the output, counts what is not finite
@@ -142,19 +143,19 @@ FN void store_block(msmerge_tile *t, int64_t at, int64_t len, const float *restr
   int64_t size = element_size(t->out_dtype);
   char *out = (char *)t->out + at * size;
   void *dst = len == MSMERGE_BLOCK ? (void *)out : (void *)&pad;
-  uint32_t special = 0;
+  int special = 0;
   switch (t->out_dtype) {
     case MSMERGE_BF16:
-      STORE_AS(any_u16, store_bf16, special_u16(dst_[e], 0x7f80u))
+      STORE_AS(any_u16, store_bf16, int16_t, magnitude_u16(dst_[e]), 0x7f80)
       break;
     case MSMERGE_F16:
-      STORE_AS(any_u16, store_f16, special_u16(dst_[e], 0x7c00u))
+      STORE_AS(any_u16, store_f16, int16_t, magnitude_u16(dst_[e]), 0x7c00)
       break;
     case MSMERGE_F32:
-      STORE_AS(any_f32, store_f32, special_f32(x[e]))
+      STORE_AS(any_f32, store_f32, int32_t, magnitude(x[e]), 0x7f800000)
       break;
     case MSMERGE_F64:
-      STORE_AS(any_f64, (double)store_f32, special_f32(x[e]))
+      STORE_AS(any_f64, (double)store_f32, int32_t, magnitude(x[e]), 0x7f800000)
       break;
   }
   if (len < MSMERGE_BLOCK) {
