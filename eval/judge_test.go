@@ -29,7 +29,8 @@ func outcomesOf(a, b []float64) []mergesearch.Outcome {
 func compare(t interface {
 	Helper()
 	Fatal(...any)
-}, a, b []mergesearch.Outcome) mergesearch.Comparison {
+}, a, b []mergesearch.Outcome,
+) mergesearch.Comparison {
 	t.Helper()
 	c, err := eval.Judge{Benchmark: bench, Resamples: 1000}.Compare(a, b)
 	if err != nil {

@@ -46,16 +46,14 @@ func TestBuildsSideBySide(t *testing.T) {
 			if c.Fingerprint != want[i%8] {
 				t.Errorf("build %d: %s, want %s", i, c.Fingerprint, want[i%8])
 			}
-			for _, name := range c.Tensors.Names() { // the memory is this candidate's alone
-				a, err := c.Tensors.Tensor(name)
-				if err != nil {
-					t.Error(err)
-				}
-				b, err := e.Reference(ties(i%8), name)
-				if err != nil || !bytes.Equal(a.Data, b) {
-					t.Errorf("build %d: %s changed, %v", i, name, err)
-				}
-				break
+			name := c.Tensors.Names()[0] // one is enough to see that the memory is this candidate's alone
+			a, err := c.Tensors.Tensor(name)
+			if err != nil {
+				t.Error(err)
+			}
+			b, err := e.Reference(ties(i%8), name)
+			if err != nil || !bytes.Equal(a.Data, b) {
+				t.Errorf("build %d: %s changed, %v", i, name, err)
 			}
 		})
 	}

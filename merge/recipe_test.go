@@ -158,7 +158,8 @@ func TestReadRecipeNamesTheFile(t *testing.T) {
 func mustSurvive(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, r mergesearch.Recipe) {
+}, r mergesearch.Recipe,
+) {
 	t.Helper()
 	text := FormatRecipe(r)
 	got, err := ParseRecipe(text)

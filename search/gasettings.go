@@ -68,8 +68,11 @@ func (g GASettings) check() error {
 		field string
 		value float64
 	}{
-		{"crossover_rate", g.CrossoverRate}, {"mutation_rate", g.MutationRate},
-		{"reset_rate", g.ResetRate}, {"together_rate", g.TogetherRate}, {"jitter", g.Jitter},
+		{"crossover_rate", g.CrossoverRate},
+		{"mutation_rate", g.MutationRate},
+		{"reset_rate", g.ResetRate},
+		{"together_rate", g.TogetherRate},
+		{"jitter", g.Jitter},
 	} {
 		if !(r.value >= 0 && r.value <= 1) {
 			return &mergesearch.InputError{Field: "algorithm." + r.field, Problem: fmt.Sprintf("%v is not between 0 and 1", r.value)}

@@ -74,7 +74,8 @@ func BenchmarkPopulationHash(b *testing.B) {
 func must(t interface {
 	Helper()
 	Fatal(args ...any)
-}, err error) {
+}, err error,
+) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

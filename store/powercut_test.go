@@ -88,8 +88,10 @@ func traceHelper(t *testing.T) tracing {
 	file := filepath.Join(t.TempDir(), "trace")
 	c := helper(t, "write", filepath.Join(dir, "run"))
 	c.Env = append(c.Env, "STORE_TRIALS=20")
-	c.Args = append([]string{strace, "-f", "-qq", "-xx", "-s", "2000000", "-o", file, "-e",
-		"trace=openat,pwrite64,write,ftruncate,fsync,fdatasync,unlink,unlinkat,rename,renameat,renameat2,fallocate", c.Path}, c.Args[1:]...)
+	c.Args = append([]string{
+		strace, "-f", "-qq", "-xx", "-s", "2000000", "-o", file, "-e",
+		"trace=openat,pwrite64,write,ftruncate,fsync,fdatasync,unlink,unlinkat,rename,renameat,renameat2,fallocate", c.Path,
+	}, c.Args[1:]...)
 	c.Path = strace
 	if out, err := c.Output(); err != nil {
 		t.Skipf("cannot trace here: %v %s", err, out)

@@ -108,8 +108,10 @@ func TestBombs(t *testing.T) {
 			fmt.Fprintf(&empty, `,"t%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`, i)
 		}
 	}
-	for name, header := range map[string]string{"inside": same.String(), "empty tensors": empty.String(), "more than 200000": many.String(),
-		"more than 8 dimensions": `,"a":{"dtype":"U8","shape":` + strings.Repeat("[", 1000), "want": `,"__metadata__":` + strings.Repeat(`{"a":`, 100_000)} {
+	for name, header := range map[string]string{
+		"inside": same.String(), "empty tensors": empty.String(), "more than 200000": many.String(),
+		"more than 8 dimensions": `,"a":{"dtype":"U8","shape":` + strings.Repeat("[", 1000), "want": `,"__metadata__":` + strings.Repeat(`{"a":`, 100_000),
+	} {
 		b := file("{"+header[1:]+"}", 8)
 		if _, err := ParseHeader(b, int64(len(b))); err == nil || !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), "want") {
 			t.Errorf("%v, want %q", err, name)
