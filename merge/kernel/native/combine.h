@@ -65,26 +65,9 @@ FN void add_term(const msmerge_input *in, int64_t first, int64_t at, int64_t len
   }
 }
 
-// elect_n replaces sum by the sum of the terms that agree with it, divided by
-// their weights when asked to. With n and normalize constant it is one loop that
-// keeps its sums in registers.
-FN void elect_n(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int n, int normalize) {
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    float mixed = 0, divisor = 0;
-    for (int i = 0; i < n; i++) {
-      uint32_t a = agrees(term[i][e], sum[e]);
-      mixed = mixed + select_float(a, term[i][e]);
-      divisor = divisor + select_float(a, in[i].weight);
-    }
-    if (normalize) {
-      mixed = divide_elected(mixed, divisor);
-    }
-    sum[e] = unless_nan(sum[e], mixed);
-  }
-}
-
-// elect_many does the same for any number of models, one after the other.
-static void elect_many(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int64_t n, int normalize) {
+// elect_sign replaces sum by the sum of the terms that agree with it, divided by
+// their weights when asked to.
+static void elect_sign(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int64_t n, int normalize) {
   float mixed[MSMERGE_BLOCK] = {0}, divisor[MSMERGE_BLOCK] = {0};
   for (int64_t i = 0; i < n; i++) {
     const float *restrict d = term[i];
@@ -105,96 +88,131 @@ static void elect_many(const msmerge_input *in, float term[][MSMERGE_BLOCK], flo
   }
 }
 
-static void elect_sign(const msmerge_input *in, float term[][MSMERGE_BLOCK], float *restrict sum, int64_t n, int normalize) {
-  switch (2 * n + (normalize != 0)) {
-    case 4:
-      elect_n(in, term, sum, 2, 0);
-      break;
-    case 5:
-      elect_n(in, term, sum, 2, 1);
-      break;
-    case 6:
-      elect_n(in, term, sum, 3, 0);
-      break;
-    case 7:
-      elect_n(in, term, sum, 3, 1);
-      break;
-    case 8:
-      elect_n(in, term, sum, 4, 0);
-      break;
-    case 9:
-      elect_n(in, term, sum, 4, 1);
-      break;
-    default:
-      elect_many(in, term, sum, n, normalize);
-  }
-}
-
-// PLAIN_SUM adds the task vectors of N models of one type in one loop that keeps
-// its sums in registers.
-#define PLAIN_SUM(type, convert, N)                                       \
-  {                                                                       \
-    const type *b_ = (const type *)t->base.data + at;                     \
-    const type *x_[N];                                                    \
-    float w_[N];                                                          \
-    for (int i = 0; i < N; i++) {                                         \
-      x_[i] = (const type *)in[i].x.data + at;                            \
-      w_[i] = in[i].weight;                                               \
-    }                                                                     \
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {                             \
-      float b = convert(b_[e]), s = NEUTRAL;                              \
-      for (int i = 0; i < N; i++) {                                       \
-        s = s + w_[i] * task_vector(convert(x_[i][e]), b);                \
-      }                                                                   \
-      base[e] = b;                                                        \
-      sum[e] = s;                                                         \
-    }                                                                     \
-    return 1;                                                             \
+// A block is uniform when all models have the base's type, none is thinned at
+// random, and one limit does for each model's elements. Then one loop does all of
+// a block's work in registers, for a few models.
+#define EACH_UNIFORM(type, convert, N, BODY)                     \
+  {                                                              \
+    const type *b_ = (const type *)t->base.data + at, *x_[N];    \
+    float w_[N], lambda = t->lambda;                             \
+    for (int i = 0; i < N; i++) {                                \
+      x_[i] = (const type *)in[i].x.data + at;                   \
+      w_[i] = in[i].weight;                                      \
+    }                                                            \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                    \
+      float b = convert(b_[e]), s = NEUTRAL;                     \
+      BODY(convert, N)                                           \
+      out[e] = b + lambda * s;                                   \
+    }                                                            \
+    return 1;                                                    \
   }
 
-#define PLAIN_SUMS(type, convert)       \
-  switch (t->inputs) {                  \
-    case 1:                             \
-      PLAIN_SUM(type, convert, 1)       \
-    case 2:                             \
-      PLAIN_SUM(type, convert, 2)       \
-    case 3:                             \
-      PLAIN_SUM(type, convert, 3)       \
-    case 4:                             \
-      PLAIN_SUM(type, convert, 4)       \
+#define UNIFORM_CASES(type, convert, BODY)     \
+  switch (t->inputs) {                         \
+    case 1:                                    \
+      EACH_UNIFORM(type, convert, 1, BODY)     \
+    case 2:                                    \
+      EACH_UNIFORM(type, convert, 2, BODY)     \
+    case 3:                                    \
+      EACH_UNIFORM(type, convert, 3, BODY)     \
+    case 4:                                    \
+      EACH_UNIFORM(type, convert, 4, BODY)     \
   }
 
-// plain_sum fills base and sum for one block and returns 1 if the tile is a case
-// that it knows.
-FN int plain_sum(const msmerge_tile *t, const msmerge_input *in, int64_t at, float *restrict base, float *restrict sum) {
-  switch (t->base.dtype) {
-    case MSMERGE_BF16:
-      PLAIN_SUMS(any_u16, load_bf16)
-      break;
-    case MSMERGE_F16:
-      PLAIN_SUMS(any_u16, load_f16)
-      break;
-    case MSMERGE_F32:
-      PLAIN_SUMS(any_f32, )
-      break;
-  }
+#define UNIFORM(BODY)                            \
+  switch (t->base.dtype) {                       \
+    case MSMERGE_BF16:                           \
+      UNIFORM_CASES(any_u16, load_bf16, BODY)    \
+      break;                                     \
+    case MSMERGE_F16:                            \
+      UNIFORM_CASES(any_u16, load_f16, BODY)     \
+      break;                                     \
+    case MSMERGE_F32:                            \
+      UNIFORM_CASES(any_f32, , BODY)             \
+      break;                                     \
+  }                                              \
   return 0;
-}
 
-// is_plain reports whether all models are of the base's type, complete, and only
-// added.
-static int is_plain(const msmerge_tile *t, const msmerge_input *in) {
-  int plain = !t->elect;
-  for (int64_t i = 0; i < t->inputs; i++) {
-    plain &= in[i].keep == MSMERGE_KEEP_ALL && in[i].x.dtype == t->base.dtype;
+// ADD_UP is the body for sums of whole task vectors.
+#define ADD_UP(convert, N)                                \
+  for (int i = 0; i < N; i++) {                           \
+    s = s + w_[i] * task_vector(convert(x_[i][e]), b);    \
   }
-  return plain;
+
+// TRIM_AND_ELECT is the body for task vectors that are trimmed and elect a sign,
+// MEAN with the division by the weights that agree. The division stands in the
+// loop because the processor then does other work meanwhile.
+#define TRIM_AND_ELECT(convert, N, MEAN)                                                  \
+  float term[N], mixed = 0, weights = 0;                                                  \
+  for (int i = 0; i < N; i++) {                                                           \
+    term[i] = w_[i] * keep_magnitude(task_vector(convert(x_[i][e]), b), limit[i]);        \
+    s = s + term[i];                                                                      \
+  }                                                                                       \
+  for (int i = 0; i < N; i++) {                                                           \
+    uint32_t a = agrees(term[i], s);                                                      \
+    mixed = mixed + select_float(a, term[i]);                                             \
+    weights = weights + select_float(a, w_[i]);                                           \
+  }                                                                                       \
+  s = unless_nan(s, MEAN ? divide_elected(mixed, weights) : mixed);
+
+#define ELECTED_SUM(convert, N) TRIM_AND_ELECT(convert, N, 0)
+#define ELECTED_MEAN(convert, N) TRIM_AND_ELECT(convert, N, 1)
+
+static int add_up(const msmerge_tile *t, const msmerge_input *in, int64_t at, float *restrict out) { UNIFORM(ADD_UP) }
+
+static int elected_sum(const msmerge_tile *t, const msmerge_input *in, int64_t at, const int32_t *limit,
+                       float *restrict out) {
+  UNIFORM(ELECTED_SUM)
 }
 
-// sum_terms fills base and sum for one block in all other cases.
-static void sum_terms(const msmerge_tile *t, const msmerge_input *in, int64_t at, int64_t len, float *restrict base,
-                      float *restrict sum) {
-  float term[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
+static int elected_mean(const msmerge_tile *t, const msmerge_input *in, int64_t at, const int32_t *limit,
+                        float *restrict out) {
+  UNIFORM(ELECTED_MEAN)
+}
+
+// find_limits sets the limit of each model for one block, below every magnitude
+// for a model that is not trimmed, and returns 0 if a model needs two.
+FN int find_limits(const msmerge_tile *t, const msmerge_input *in, int64_t at, int32_t *limit) {
+  for (int64_t i = 0; i < t->inputs; i++) {
+    int32_t cut = cut_in_block(in[i].cut, t->first + at);
+    limit[i] = -1;
+    if (in[i].keep == MSMERGE_KEEP_MAGNITUDE) {
+      limit[i] = in[i].threshold - (cut != 0);
+      if (cut != 0 && cut != MSMERGE_BLOCK) {
+        return 0;
+      }
+    }
+  }
+  return 1;
+}
+
+// uniform_block computes one whole block of a uniform tile, or returns 0 if it is
+// a case for any_block.
+static int uniform_block(const msmerge_tile *t, const msmerge_input *in, int64_t at, float *restrict out) {
+  int32_t limit[MSMERGE_MAX_INPUTS];
+  if (!t->elect) {
+    return add_up(t, in, at, out);
+  }
+  if (!find_limits(t, in, at, limit)) {
+    return 0;
+  }
+  return t->normalize ? elected_mean(t, in, at, limit, out) : elected_sum(t, in, at, limit, out);
+}
+
+// is_uniform reports what find_limits does not look at.
+static int is_uniform(const msmerge_tile *t, const msmerge_input *in) {
+  int uniform = t->elect || !t->normalize;
+  for (int64_t i = 0; i < t->inputs; i++) {
+    uniform &= in[i].x.dtype == t->base.dtype;
+    uniform &= in[i].keep == MSMERGE_KEEP_ALL || (in[i].keep == MSMERGE_KEEP_MAGNITUDE && t->elect);
+  }
+  return uniform;
+}
+
+// any_block computes one block in all other cases, model after model.
+static void any_block(const msmerge_tile *t, const msmerge_input *in, int64_t at, int64_t len, float *restrict out) {
+  float base[MSMERGE_BLOCK], sum[MSMERGE_BLOCK], term[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
+  float divisor = t->divisor, lambda = t->lambda;
   load_block(base, t->base, at, len);
   for (int e = 0; e < MSMERGE_BLOCK; e++) {
     sum[e] = NEUTRAL;
@@ -204,27 +222,25 @@ static void sum_terms(const msmerge_tile *t, const msmerge_input *in, int64_t at
   }
   if (t->elect) {
     elect_sign(in, term, sum, t->inputs, t->normalize);
+  } else if (t->normalize) {
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {
+      sum[e] = sum[e] / divisor;
+    }
+  }
+  for (int e = 0; e < MSMERGE_BLOCK; e++) {
+    out[e] = base[e] + lambda * sum[e];
   }
 }
 
 static void combine(msmerge_tile *t, const msmerge_input *in) {
-  float base[MSMERGE_BLOCK], sum[MSMERGE_BLOCK];
-  float divisor = t->divisor, lambda = t->lambda;
-  int plain = is_plain(t, in);
+  float out[MSMERGE_BLOCK];
+  int uniform = is_uniform(t, in);
   for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(t->n, at);
-    if (!(plain && len == MSMERGE_BLOCK && plain_sum(t, in, at, base, sum))) {
-      sum_terms(t, in, at, len, base, sum);
+    if (!(uniform && len == MSMERGE_BLOCK && uniform_block(t, in, at, out))) {
+      any_block(t, in, at, len, out);
     }
-    if (t->normalize && !t->elect) {
-      for (int e = 0; e < MSMERGE_BLOCK; e++) {
-        sum[e] = sum[e] / divisor;
-      }
-    }
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      sum[e] = base[e] + lambda * sum[e];
-    }
-    store_block(t, at, len, sum);
+    store_block(t, at, len, out);
   }
 }
 #endif
