@@ -150,8 +150,8 @@ func (b *binding) operands() operands {
 		o.base = kernel.Load(b.base.view)
 	}
 	for _, m := range b.models {
-		x, name := kernel.Load(m.view), m.model.name
-		o.x, o.names = append(o.x, x), append(o.names, name)
+		x, key := kernel.Load(m.view), m.model.key
+		o.x, o.keys = append(o.x, x), append(o.keys, key)
 	}
 	return o
 }

@@ -56,7 +56,7 @@ type operands struct {
 	tensor string
 	base   []float32
 	x      [][]float32 // one for each model
-	names  []string    // of the models
+	keys   []string    // of the models
 	settings
 	seed uint64
 }

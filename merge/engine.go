@@ -52,7 +52,8 @@ type Engine struct {
 // model is one opened model.
 type model struct {
 	name   string
-	number int // place among the engine's models
+	key    string // goes into masks and orders the arithmetic; see setKeys
+	number int    // place among the engine's models
 	*safetensors.Checkpoint
 }
 
@@ -92,11 +93,28 @@ func Open(o Options) (*Engine, error) {
 		}
 		e.models = append(e.models, &model{name: name, number: len(e.models), Checkpoint: c})
 	}
+	e.setKeys()
 	if err := e.compare(); err != nil {
 		e.Close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// setKeys gives each model the last element of its name as key, or all of it
+// where two would be equal. A recipe that names its models by their directories
+// thus merges to the same bytes as one that names them by their folders.
+func (e *Engine) setKeys() {
+	count := map[string]int{}
+	for _, m := range e.models {
+		m.key = filepath.Base(filepath.Clean(m.name))
+		count[m.key]++
+	}
+	for _, m := range e.models {
+		if count[m.key] > 1 {
+			m.key = m.name
+		}
+	}
 }
 
 // Close unmaps the models. No merge may be under way.

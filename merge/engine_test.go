@@ -190,3 +190,48 @@ func TestWriteGivesACompleteDirectory(t *testing.T) {
 		t.Errorf("writing over a model gives %v, want an input error", err)
 	}
 }
+
+// A recipe in which models are named by directory draws the masks of one in which
+// they are named by folder, and adds in the same order.
+func TestDirectoriesAndFoldersNameTheSameModels(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{"base", "zebra", "apple"}
+	byName, byPath := map[string]string{}, map[string]string{}
+	for i, name := range names {
+		path := filepath.Join(dir, []string{"x", "a", "m"}[i], name) // directories sort otherwise than folders
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := (mergetest.Checkpoint{Seed: uint64(i)}).Write(path); err != nil {
+			t.Fatal(err)
+		}
+		byName[name], byPath[path] = path, path
+	}
+	recipe := mergesearch.Recipe{
+		Method: "dare_linear", Base: "base", Seed: 9, DType: "bfloat16",
+		Models: []mergesearch.Input{
+			{Model: "zebra", Parameters: map[string]mergesearch.Setting{"weight": mergesearch.Number(0.7), "density": mergesearch.Number(0.5)}},
+			{Model: "apple", Parameters: map[string]mergesearch.Setting{"weight": mergesearch.Number(0.4), "density": mergesearch.Number(0.5)}},
+		},
+	}
+	var fingerprints []string
+	for _, c := range []struct {
+		models map[string]string
+		recipe mergesearch.Recipe
+	}{{byName, recipe}, {byPath, recipe.Renamed(func(name string) string { return byName[name] })}} {
+		e, err := merge.Open(merge.Options{Models: c.models})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		built, err := e.Build(t.Context(), "c0000", c.recipe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer built.Release()
+		fingerprints = append(fingerprints, built.Fingerprint)
+	}
+	if fingerprints[0] != fingerprints[1] {
+		t.Errorf("named by folder %s, by directory %s", fingerprints[0], fingerprints[1])
+	}
+}

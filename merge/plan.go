@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -16,7 +17,7 @@ type Plan struct {
 	Recipe  mergesearch.Recipe
 	Method  mergesearch.Method
 	Base    string   // that task vectors are taken from, or slerp starts at; may be empty
-	Models  []string // that are merged, in the order of the arithmetic: by name, but the base of a pair first
+	Models  []string // that are merged, in the order of the arithmetic: by key, but the base of a pair first
 	Donor   string   // whose small files the result gets
 	Tensors []PlannedTensor
 
@@ -103,7 +104,7 @@ func (e *Engine) chooseModels(p *Plan) error {
 	if p.Method.Pair || p.Method.NeedsBase {
 		p.Base = r.Base
 	}
-	slices.Sort(p.Models)
+	slices.SortFunc(p.Models, func(a, b string) int { return cmp.Compare(e.modelNamed(a).key, e.modelNamed(b).key) })
 	if p.Method.Pair && len(p.Models) == 2 && p.Models[1] == r.Base {
 		slices.Reverse(p.Models) // the base is the first of a pair, whatever its name
 	}

@@ -72,7 +72,7 @@ func (b *binding) keepDrawn(i int) kernel.TaskVector {
 	if density >= 1 {
 		return kernel.TaskVector{}
 	}
-	mask := kernel.NewMask(b.seed, b.models[i].model.name, b.tensor, max(density, 0))
+	mask := kernel.NewMask(b.seed, b.models[i].model.key, b.tensor, max(density, 0))
 	scale := float32(1)
 	if b.flag("rescale") {
 		scale = rescale(b.sumMagnitudes(i), b.sumKept(i, mask))
@@ -149,7 +149,7 @@ func (o operands) keepDrawnReference(d []float32, i int) []float32 {
 	if density >= 1 {
 		return d
 	}
-	mask := kernel.NewMask(o.seed, o.names[i], o.tensor, max(density, 0))
+	mask := kernel.NewMask(o.seed, o.keys[i], o.tensor, max(density, 0))
 	magnitude := func(e int) float64 { return math.Abs(float64(d[e])) }
 	scale := float32(1)
 	if o.flag("rescale") {

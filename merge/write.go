@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,9 @@ type WriteOptions struct {
 	ShardBytes int64
 	// Tool names the program and its version in the model card. Empty: mergesearch.
 	Tool string
+	// Paths is how recipe.yaml names the models, by the recipe's own names; those
+	// that it lacks keep their names.
+	Paths map[string]string
 }
 
 // Report says what Write did.
@@ -61,7 +65,7 @@ func (e *Engine) Write(ctx context.Context, r mergesearch.Recipe, out string, o 
 	if err := s.writeTensors(ctx); err != nil {
 		return Report{}, err
 	}
-	if err := e.addFiles(w, p, files, o.Tool); err != nil {
+	if err := e.addFiles(w, p, files, o); err != nil {
 		return Report{}, err
 	}
 	manifest, err := w.Commit()
@@ -95,17 +99,17 @@ func (e *Engine) mappedBytes(p *Plan) int64 {
 	return n
 }
 
-func (e *Engine) addFiles(w *safetensors.Writer, p *Plan, files map[string][]byte, tool string) error {
+func (e *Engine) addFiles(w *safetensors.Writer, p *Plan, files map[string][]byte, o WriteOptions) error {
 	for _, name := range sortedKeys(files) {
 		if err := w.AddFile(name, files[name]); err != nil {
 			return err
 		}
 	}
-	recipe := FormatRecipe(p.Recipe)
-	if err := w.AddFile("recipe.yaml", recipe); err != nil {
+	byPath := p.Recipe.Renamed(func(name string) string { return cmp.Or(o.Paths[name], name) })
+	if err := w.AddFile("recipe.yaml", FormatRecipe(byPath)); err != nil {
 		return err
 	}
-	return w.AddFile("README.md", modelCard(p, recipe, tool))
+	return w.AddFile("README.md", modelCard(p, FormatRecipe(p.Recipe), o.Tool))
 }
 
 // stream computes chunks and hands them to a goroutine that writes them.

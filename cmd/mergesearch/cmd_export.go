@@ -45,7 +45,7 @@ CANDIDATE is an ID such as c0042, or "best" for the winner.`,
 				return err
 			}
 			defer engine.Close()
-			done, err := engine.Write(c.Context(), t.Recipe, args[2], merge.WriteOptions{Tool: tool})
+			done, err := engine.Write(c.Context(), t.Recipe, args[2], merge.WriteOptions{Tool: tool, Paths: modelPaths(run)})
 			if err != nil {
 				return err
 			}
@@ -60,9 +60,9 @@ CANDIDATE is an ID such as c0042, or "best" for the winner.`,
 
 // openFrozen opens the models of a run and refuses those that changed since.
 func openFrozen(run store.Run, recipe mergesearch.Recipe) (*merge.Engine, error) {
-	models, digests := map[string]string{}, map[string]string{}
+	models, digests := modelPaths(run), map[string]string{}
 	for _, m := range run.Models {
-		models[m.Name], digests[m.Name] = m.Path, m.Digest
+		digests[m.Name] = m.Digest
 	}
 	base := recipe.Base
 	if base == "" {
@@ -79,4 +79,13 @@ func openFrozen(run store.Run, recipe mergesearch.Recipe) (*merge.Engine, error)
 		}
 	}
 	return engine, nil
+}
+
+// modelPaths returns where the models of a run were, by name.
+func modelPaths(run store.Run) map[string]string {
+	paths := map[string]string{}
+	for _, m := range run.Models {
+		paths[m.Name] = m.Path
+	}
+	return paths
 }

@@ -161,7 +161,7 @@ func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, di
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = s.engine.Write(ctx, ending.Result.Best.Recipe, best, merge.WriteOptions{Tool: tool})
+	_, err = s.engine.Write(ctx, ending.Result.Best.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models})
 	return err
 }
 
