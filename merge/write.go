@@ -99,6 +99,9 @@ func (e *Engine) mappedBytes(p *Plan) int64 {
 	return n
 }
 
+// randomNote heads the recipes of methods with random masks.
+const randomNote = "# Random masks: this program draws the same ones again, other programs draw others. Only the checkpoint is the merge.\n"
+
 func (e *Engine) addFiles(w *safetensors.Writer, p *Plan, files map[string][]byte, o WriteOptions) error {
 	for _, name := range sortedKeys(files) {
 		if err := w.AddFile(name, files[name]); err != nil {
@@ -106,7 +109,11 @@ func (e *Engine) addFiles(w *safetensors.Writer, p *Plan, files map[string][]byt
 		}
 	}
 	byPath := p.Recipe.Renamed(func(name string) string { return cmp.Or(o.Paths[name], name) })
-	if err := w.AddFile("recipe.yaml", FormatRecipe(byPath)); err != nil {
+	recipe := FormatRecipe(byPath)
+	if p.Method.Random {
+		recipe = append([]byte(randomNote), recipe...)
+	}
+	if err := w.AddFile("recipe.yaml", recipe); err != nil {
 		return err
 	}
 	return w.AddFile("README.md", modelCard(p, FormatRecipe(p.Recipe), o.Tool))
