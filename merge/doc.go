@@ -18,10 +18,10 @@
 //     result is not finite is a *mergesearch.Failure with code "not_finite".
 //   - Arithmetic is float32, whatever the types of the inputs, rounded once to
 //     the type of the output.
-//   - Models are put in the order of their names before any arithmetic, and
-//     sums over a tensor have a fixed order. The same recipe gives the same
-//     bytes for any order of models, number of threads, tile size and vector
-//     level.
+//   - Models are put in the order of their names (the last element of a path)
+//     before any arithmetic, and sums over a tensor have a fixed order. The same
+//     recipe gives the same bytes for any order of models, number of threads,
+//     tile size and vector level.
 //   - What does not depend on coefficients (magnitude thresholds, scalar
 //     products, sums of masked task vectors) is computed once per engine and kept
 //     within a byte limit.
