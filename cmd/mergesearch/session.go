@@ -233,7 +233,7 @@ func (s *session) newAlgorithm() (search.Algorithm, error) {
 
 // heldBytes bounds the candidates that are kept in memory between two rungs of a
 // race; those that do not fit are built again.
-const heldBytes = 128 << 20
+const heldBytes = 64 << 20
 
 func (s *session) hold() int {
 	base, _ := s.engine.Model(s.baseName())
