@@ -22,6 +22,7 @@ type choice struct {
 	text     string
 	logProbs []TokenLogProb // written when withLogs
 	withLogs bool
+	withTop  bool   // and the likeliest tokens
 	offset   int    // characters before the first token of logProbs
 	finish   Finish // empty while a stream goes on
 	stop     string // the stop string that ended the text
@@ -52,7 +53,7 @@ func (a *answerWriter) choice(c choice) {
 	a.b = appendQuoted(a.b, c.text)
 	a.raw(`,"logprobs":`)
 	if c.withLogs {
-		a.logProbs(c.logProbs, c.offset)
+		a.logProbs(c)
 	} else {
 		a.raw("null")
 	}
@@ -85,8 +86,10 @@ func (a *answerWriter) close(promptTokens, completionTokens int) {
 	a.raw("}")
 }
 
-// logProbs writes the four parallel lists of the completions API.
-func (a *answerWriter) logProbs(tokens []TokenLogProb, offset int) {
+// logProbs writes the parallel lists of the completions API. The likeliest tokens
+// are null where none were asked for.
+func (a *answerWriter) logProbs(c choice) {
+	tokens, offset := c.logProbs, c.offset
 	a.raw(`{"tokens":[`)
 	for i, t := range tokens {
 		a.comma(i)
@@ -97,12 +100,16 @@ func (a *answerWriter) logProbs(tokens []TokenLogProb, offset int) {
 		a.comma(i)
 		a.number(t.LogProb)
 	}
-	a.raw(`],"top_logprobs":[`)
-	for i, t := range tokens {
-		a.comma(i)
-		a.top(t)
+	if c.withTop {
+		a.raw(`],"top_logprobs":[`)
+		for i, t := range tokens {
+			a.comma(i)
+			a.top(t)
+		}
+		a.raw(`],"text_offset":[`)
+	} else {
+		a.raw(`],"top_logprobs":null,"text_offset":[`)
 	}
-	a.raw(`],"text_offset":[`)
 	for i, t := range tokens {
 		a.comma(i)
 		a.b = strconv.AppendInt(a.b, int64(offset), 10)

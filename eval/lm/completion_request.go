@@ -170,6 +170,16 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, into any) erro
 }
 
 func decodeBody(body []byte, into any) error {
+	if c, ok := into.(*completionRequest); ok {
+		if scanCompletion(body, c) {
+			return nil
+		}
+		*c = completionRequest{}
+	}
+	return decodeJSON(body, into)
+}
+
+func decodeJSON(body []byte, into any) error {
 	if !utf8.Valid(body) {
 		return badRequest("", "the body is not UTF-8")
 	}

@@ -52,7 +52,7 @@ func (a *answerWriter) whole(s *Server, m *served, c *completionRequest, request
 	prompts, completions := 0, 0
 	for i := range responses {
 		r := &responses[i]
-		out := choice{index: i, text: r.Text, finish: r.Finish, stop: r.StopString, withLogs: c.LogProbs != nil, logProbs: r.Generated}
+		out := choice{index: i, text: r.Text, finish: r.Finish, stop: r.StopString, withLogs: c.LogProbs != nil, withTop: c.withTop(), logProbs: r.Generated}
 		if c.Echo {
 			out.text = c.echoed(m.model, i) + r.Text
 			if len(r.Generated) == 0 {
@@ -75,3 +75,6 @@ func (c *completionRequest) echoed(m *Model, i int) string {
 	}
 	return m.tokenizer.Decode(c.Prompt[i].ids, true)
 }
+
+// withTop reports whether the likeliest tokens are asked for.
+func (c *completionRequest) withTop() bool { return c.LogProbs != nil && *c.LogProbs > 0 }

@@ -155,14 +155,17 @@ func TestEcho(t *testing.T) {
 				t.Fatalf("prompt %s: %+v", prompt, c)
 			}
 			lp := c.Choices[0].LogProbs
-			if len(lp.Tokens) != len(want.Prompt) || lp.TokenLogProbs[0] != nil || lp.TopLogProbs[0] != nil {
+			if len(lp.Tokens) != len(want.Prompt) || lp.TokenLogProbs[0] != nil || (lp.TopLogProbs == nil) != (k == 0) {
 				t.Fatalf("log-probabilities %+v", lp)
 			}
 			for i := 1; i < len(lp.Tokens); i++ {
 				if *lp.TokenLogProbs[i] != want.Prompt[i].LogProb {
 					t.Errorf("token %d: %v, want %v", i, *lp.TokenLogProbs[i], want.Prompt[i].LogProb)
 				}
-				if n := len(lp.TopLogProbs[i]); n < max(k, 1) || n > k+1 || lp.TopLogProbs[i][lp.Tokens[i]] != *lp.TokenLogProbs[i] {
+				if k == 0 {
+					continue
+				}
+				if n := len(lp.TopLogProbs[i]); n < k || lp.TopLogProbs[0] != nil || n > k+1 || lp.TopLogProbs[i][lp.Tokens[i]] != *lp.TokenLogProbs[i] {
 					t.Errorf("token %d: alternatives %v", i, lp.TopLogProbs[i])
 				}
 			}

@@ -133,7 +133,7 @@ func (e *eventWriter) chunk(c choice) {
 }
 
 func (e *eventWriter) token(v event) {
-	c := choice{index: v.index, text: v.text, offset: e.offsets[v.index], withLogs: e.c.LogProbs != nil}
+	c := choice{index: v.index, text: v.text, offset: e.offsets[v.index], withLogs: e.c.LogProbs != nil, withTop: e.c.withTop()}
 	c.logProbs = []TokenLogProb{v.token}
 	e.offsets[v.index] += e.m.model.tokenizer.text(v.token.Token).characters
 	e.chunk(c)
