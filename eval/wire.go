@@ -34,6 +34,9 @@ type wireConn struct {
 	since  time.Time // idle since
 }
 
+// responseBuffer holds a usual response, so that it is read at once.
+const responseBuffer = 16 << 10
+
 // maxIdle is how long an idle connection is trusted. Servers close theirs after a
 // minute or more; a request on a closed one would be a fault and a retry.
 const maxIdle = 30 * time.Second
@@ -92,7 +95,7 @@ func (w *wire) take(ctx context.Context, addr string) (*wireConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wireConn{Conn: conn, reader: bufio.NewReader(conn)}, nil
+	return &wireConn{Conn: conn, reader: bufio.NewReaderSize(conn, responseBuffer)}, nil
 }
 
 func (w *wire) put(addr string, c *wireConn) {

@@ -16,7 +16,7 @@ import "mergesearch/eval/lm/kernel"
 type cache struct {
 	reuse bool
 	nodes []node
-	index map[uint64]int32 // (parent, token) to slot
+	index slotIndex
 	free  []int32
 	fresh int32 // slots from here on were never used, so their pages take no memory
 	inUse int   // nodes with users
@@ -42,15 +42,18 @@ type node struct {
 	users         int32 // sequences that run through it
 	older, newer  int32 // neighbours among the unused
 	computed      bool
-	scored        bool // stats are set
+	scored        bool  // stats are set
+	known         bool  // logProb is set
+	row           int32 // of the logits being computed, from 1; 0 for none
 	stats         kernel.LogitStats
+	logProb       float64 // of the token, given its ancestors
 }
 
 const noNode = int32(-1)
 
 func newCache(s cacheShape, reuse bool) *cache {
 	c := &cache{
-		reuse: reuse, shape: s, nodes: make([]node, s.slots), index: map[uint64]int32{},
+		reuse: reuse, shape: s, nodes: make([]node, s.slots), index: newSlotIndex(s.slots),
 		oldest: noNode, newest: noNode, memory: arenas.floats(s.floats()),
 		keys: make([][]float32, s.layers), values: make([][]float32, s.layers),
 	}
@@ -70,9 +73,8 @@ func (c *cache) room() int { return len(c.nodes) - c.inUse }
 // child returns the slot of a token after parent (noNode at the beginning), and
 // whether it was there already. It is in use from now on; the parent must be.
 func (c *cache) child(parent, token int32) (slot int32, found bool) {
-	key := pairKey(parent, token)
 	if c.reuse {
-		if slot, found = c.index[key]; found {
+		if slot = c.index.find(c.nodes, parent, token); slot != noNode {
 			c.use(slot)
 			return slot, true
 		}
@@ -83,14 +85,12 @@ func (c *cache) child(parent, token int32) (slot int32, found bool) {
 		c.nodes[parent].children++
 	}
 	if c.reuse {
-		c.index[key] = slot
+		c.index.add(c.nodes, slot)
 	}
 	c.nodes[slot].users = 1
 	c.inUse++
 	return slot, false
 }
-
-func pairKey(parent, token int32) uint64 { return uint64(uint32(parent))<<32 | uint64(uint32(token)) }
 
 // take returns a slot that nobody uses. The caller has seen to it that there is room.
 func (c *cache) take() int32 {
@@ -119,7 +119,7 @@ func (c *cache) forget(slot int32) {
 		panic("lm: cache node with children forgotten")
 	}
 	if c.reuse {
-		delete(c.index, pairKey(n.parent, n.token))
+		c.index.remove(c.nodes, slot)
 	}
 	if n.parent != noNode {
 		c.nodes[n.parent].children--

@@ -42,7 +42,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 	a.whole(s, m, &c, requests, responses)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.b)))
-	_, _ = w.Write(a.b)
+	writeWhole(w, r, a.b)
 }
 
 // whole writes the answer to all prompts.

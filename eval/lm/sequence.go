@@ -63,8 +63,8 @@ func (s *sequence) reserved() int {
 
 // record returns the entry of a token. logits may be nil when at
 // most the likeliest token is asked for.
-func (s *sequence) record(token int32, logit float32, logits []float32, st kernel.LogitStats) TokenLogProb {
-	t := TokenLogProb{Token: token, LogProb: logProb(logit, st)}
+func (s *sequence) record(token int32, logProb float64, logits []float32, st kernel.LogitStats) TokenLogProb {
+	t := TokenLogProb{Token: token, LogProb: logProb}
 	if s.request.Top > 0 {
 		from := len(s.top)
 		s.top = mostLikely(s.top, logits, st, s.request.Top)

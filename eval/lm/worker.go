@@ -20,8 +20,7 @@ type worker struct {
 	reserve int         // nodes that the active may still make
 
 	demands []demand
-	asked   map[int32]int32 // slot to row of the logits being computed
-	slots   []int32
+	slots   []int32 // of the logits being computed
 }
 
 // demand is a wish for the logits of a node: those of the token that follows.
@@ -36,7 +35,7 @@ func newWorker(i *Instance) *worker {
 	shape := cacheShape{layers: m.config.layers, slotLen: m.attentionShape().SlotLen(), hidden: m.config.hidden}
 	shape.slots = max(o.CacheBytes/o.Threads/4/shape.perSlot(), m.config.maxPositions+1)
 	return &worker{
-		instance: i, model: m, rows: o.Rows, asked: map[int32]int32{},
+		instance: i, model: m, rows: o.Rows,
 		cache: newCache(shape, !o.NoPrefixReuse),
 	}
 }
@@ -206,22 +205,25 @@ func (w *worker) answer(s *scratch) {
 		}
 		for _, d := range rest[:n] {
 			var logits []float32
-			if i, ok := w.asked[d.slot]; ok {
-				logits = s.logits[int(i)*w.model.config.vocab:][:w.model.config.vocab]
+			if i := int(w.cache.nodes[d.slot].row); i > 0 {
+				logits = s.logits[(i-1)*w.model.config.vocab:][:w.model.config.vocab]
 			}
 			w.meet(d, logits)
 		}
-		clear(w.asked)
+		for _, slot := range w.slots {
+			w.cache.nodes[slot].row = 0
+		}
 		rest = rest[n:]
 	}
 }
 
 func (w *worker) ask(d demand) {
-	if _, ok := w.asked[d.slot]; ok || w.cache.nodes[d.slot].scored && !d.wantsAll() {
+	n := &w.cache.nodes[d.slot]
+	if n.row > 0 || n.scored && !d.wantsAll() {
 		return
 	}
-	w.asked[d.slot] = int32(len(w.slots))
 	w.slots = append(w.slots, d.slot)
+	n.row = int32(len(w.slots))
 }
 
 // wantsAll reports whether the demand needs a whole row of logits.
@@ -241,14 +243,17 @@ func (w *worker) meet(d demand, logits []float32) {
 		return
 	}
 	if d.position < len(s.tokens) {
-		token := s.tokens[d.position]
-		s.answer.Prompt[d.position] = s.record(token, w.logit(d.slot, token, logits), logits, stats)
+		n := &w.cache.nodes[s.path[d.position]]
+		if !n.known {
+			n.logProb, n.known = logProb(w.logit(d.slot, n.token, logits), stats), true
+		}
+		s.answer.Prompt[d.position] = s.record(n.token, n.logProb, logits, stats)
 		return
 	}
 	token := choose(s.request, d.position-len(s.request.Prompt), logits, stats)
 	var t TokenLogProb
 	if s.request.LogProbs || s.request.OnToken != nil {
-		t = s.record(token, w.logit(d.slot, token, logits), logits, stats)
+		t = s.record(token, logProb(w.logit(d.slot, token, logits), stats), logits, stats)
 	} else {
 		t.Token = token
 	}
