@@ -168,13 +168,16 @@ func (s *scanner) word(w string) bool {
 // number reads a number; null and NaN give NaN. NaN and Infinity are not JSON,
 // but Python servers write them.
 func (s *scanner) number() (float64, error) {
-	switch {
-	case s.null(), s.word("NaN"):
-		return math.NaN(), nil
-	case s.word("-Infinity"):
-		return math.Inf(-1), nil
-	case s.word("Infinity"):
-		return math.Inf(1), nil
+	if c := s.next(); c-'0' > 9 { // most are digits, or a minus and digits
+		switch {
+		case c == '-' && s.at+1 < len(s.text) && s.text[s.at+1]-'0' <= 9:
+		case s.null(), s.word("NaN"):
+			return math.NaN(), nil
+		case s.word("-Infinity"):
+			return math.Inf(-1), nil
+		case s.word("Infinity"):
+			return math.Inf(1), nil
+		}
 	}
 	start := s.at
 	for s.at < len(s.text) && numeral(s.text[s.at]) {

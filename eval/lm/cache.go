@@ -53,10 +53,10 @@ const noNode = int32(-1)
 
 func newCache(s cacheShape, reuse bool) *cache {
 	c := &cache{
-		reuse: reuse, shape: s, nodes: make([]node, s.slots), index: newSlotIndex(s.slots),
-		oldest: noNode, newest: noNode, memory: arenas.floats(s.floats()),
+		reuse: reuse, shape: s, oldest: noNode, newest: noNode, memory: arenas.floats(s.floats()),
 		keys: make([][]float32, s.layers), values: make([][]float32, s.layers),
 	}
+	c.nodes, c.index = takeTables(s.slots)
 	rest, each := c.memory, s.slots*s.slotLen
 	for l := range s.layers {
 		c.keys[l], c.values[l], rest = rest[:each], rest[each:2*each], rest[2*each:]
@@ -65,7 +65,11 @@ func newCache(s cacheShape, reuse bool) *cache {
 	return c
 }
 
-func (c *cache) close() { arenas.release(c.memory) }
+func (c *cache) close() {
+	arenas.release(c.memory)
+	tables.Put(&cacheTables{c.nodes, c.index})
+	c.nodes = nil
+}
 
 // room is how many nodes can be made beyond those in use.
 func (c *cache) room() int { return len(c.nodes) - c.inUse }

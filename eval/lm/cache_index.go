@@ -1,6 +1,9 @@
 package lm
 
-import "math/bits"
+import (
+	"math/bits"
+	"sync"
+)
 
 // slotIndex finds the node of a token after its parent: a hash table with open
 // addressing that holds slots only, since what they stand for is in the nodes.
@@ -56,4 +59,22 @@ func (x *slotIndex) remove(nodes []node, slot int32) {
 		}
 	}
 	x.table[gap] = 0
+}
+
+// cacheTables are the tables of a cache that was closed. Every candidate needs
+// them anew, and they would be most of what the collector has to collect.
+type cacheTables struct {
+	nodes []node // of any content
+	index slotIndex
+}
+
+var tables sync.Pool
+
+// takeTables returns nodes of any content and an empty index for n slots.
+func takeTables(n int) ([]node, slotIndex) {
+	if t, ok := tables.Get().(*cacheTables); ok && len(t.nodes) == n {
+		clear(t.index.table)
+		return t.nodes, t.index
+	}
+	return make([]node, n), newSlotIndex(n)
 }

@@ -38,16 +38,25 @@ type sequence struct {
 // newJob prepares requests that were checked.
 func newJob(ctx context.Context, m *Model, requests []Request, answers []Response) *job {
 	j := &job{ctx: ctx, sequences: make([]sequence, len(requests)), left: len(requests), done: make(chan struct{})}
+	room, logged := 0, 0
+	for i := range requests {
+		room += requests[i].room()
+		if requests[i].PromptLogProbs {
+			logged += len(requests[i].Prompt)
+		}
+	}
+	lists, logs := make([]int32, 2*room), make([]TokenLogProb, logged)
 	for i := range requests {
 		r, s := &requests[i], &j.sequences[i]
 		*s = sequence{job: j, request: r, answer: &answers[i], scored: !r.PromptLogProbs}
-		s.tokens = append(make([]int32, 0, len(r.Prompt)+min(r.MaxTokens, 64)), r.Prompt...)
-		s.path = make([]int32, 0, cap(s.tokens))
+		n := r.room()
+		s.tokens, s.path, lists = append(lists[:0:n], r.Prompt...), lists[n:n:2*n], lists[2*n:]
 		if r.MaxTokens > 0 {
 			s.stream = m.tokenizer.NewStream(true, true)
 		}
 		if r.PromptLogProbs {
-			s.answer.Prompt = make([]TokenLogProb, len(r.Prompt))
+			n := len(r.Prompt)
+			s.answer.Prompt, logs = logs[:n:n], logs[n:]
 			s.answer.Prompt[0] = TokenLogProb{Token: r.Prompt[0], LogProb: math.NaN()}
 			s.top = make([]Alternative, 0, r.Top*(len(r.Prompt)-1))
 		}
@@ -55,6 +64,9 @@ func newJob(ctx context.Context, m *Model, requests []Request, answers []Respons
 	}
 	return j
 }
+
+// room is how many tokens are worth having room for from the beginning.
+func (r *Request) room() int { return len(r.Prompt) + min(r.MaxTokens, 64) }
 
 // reserved is how many nodes the sequence may still need.
 func (s *sequence) reserved() int {
