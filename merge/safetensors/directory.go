@@ -24,7 +24,7 @@ func openDirectory(path string) (*directory, error) {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &mergesearch.InputError{File: path, Problem: "no such model directory"}
+		return nil, &mergesearch.InputError{File: path, Problem: "no such model directory", Hint: "paths in a run file are relative to it, those in a recipe or a command to the working directory"}
 	case err != nil:
 		return nil, &mergesearch.InputError{File: path, Problem: err.Error()}
 	case !st.IsDir():

@@ -42,7 +42,10 @@ type Header struct {
 
 // A fieldError is a refusal that knows its field but not yet its file.
 func fieldError(field, format string, args ...any) error {
-	return &mergesearch.InputError{Field: shown(field), Problem: fmt.Sprintf(format, args...)}
+	return &mergesearch.InputError{
+		Field: shown(field), Problem: fmt.Sprintf(format, args...),
+		Hint: "the file is damaged or was not written by a safetensors library; copy or download it again",
+	}
 }
 
 // shown cuts a name from a file to what fits an error line.
@@ -68,6 +71,10 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 	}
 	n := binary.LittleEndian.Uint64(text)
 	switch {
+	case string(text[:8]) == "version ": // how every pointer of git-lfs begins
+		return Header{}, &mergesearch.InputError{
+			Field: "header", Problem: "this is a git-lfs pointer, not the weights", Hint: "fetch the weights: git lfs pull",
+		}
 	case n > MaxHeaderBytes:
 		return Header{}, fieldError("header", "claims %d bytes, more than the limit of %d", n, MaxHeaderBytes)
 	case int64(n) > size-8:
