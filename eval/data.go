@@ -27,7 +27,7 @@ type document struct {
 func readDocuments(file string) ([]document, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &mergesearch.InputError{File: file, Problem: "cannot read the data file: " + cause(err)}
+		return nil, &mergesearch.InputError{File: file, Problem: "cannot read the data file: " + cause(err), Hint: "data files are relative to the task file"}
 	}
 	docs, err := parseDocuments(text)
 	if err != nil {
