@@ -212,7 +212,7 @@ func makeDir(dir string) error {
 // notWritable gives errors of the file system their type, and turns a refusal
 // into what the user should read.
 func notWritable(dir string, err error) error {
-	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR} {
+	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.ENAMETOOLONG, fs.ErrNotExist} {
 		if errors.Is(err, cause) {
 			return &mergesearch.InputError{File: dir, Problem: "cannot write in the run directory: " + cause.Error(), Hint: "choose another directory with --dir"}
 		}
