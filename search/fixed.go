@@ -2,7 +2,6 @@ package search
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"mergesearch"
@@ -27,7 +26,10 @@ func (l *loop) scoreParents(ctx context.Context) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("no parent can be scored, so there is nothing to compare with: %s", l.parents[0].trial.Reason.Text)
+	return &mergesearch.InputError{
+		Field: l.parents[0].trial.Name, Problem: "no parent can be scored, so there is nothing to compare with: " + l.parents[0].trial.Reason.Text,
+		Hint: "look at the models one by one with eval, and put sound ones in their place",
+	}
 }
 
 // scoreBaselines scores the usual recipes on all search items, then the greedy

@@ -25,7 +25,10 @@ func (l *loop) verdict(ctx context.Context) (Report, error) {
 	validation := idsOf(l.Scorer.Items(mergesearch.ValidationSplit))
 	shortlist := l.shortlist()
 	if len(shortlist) == 0 {
-		return Report{}, errors.New("no candidate was scored on all search items, so there is nothing to judge: raise the budget")
+		return Report{}, &mergesearch.InputError{
+			Field: "budget", Problem: "no candidate was scored on all search items, so there is nothing to judge",
+			Hint: "raise the budget, or look at why candidates failed: candidates DIR --state failed",
+		}
 	}
 	r := Report{Stop: l.stop, Candidates: l.progress.Candidates, Reached: l.progress.Reached}
 	for _, a := range shortlist {
