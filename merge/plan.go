@@ -296,7 +296,7 @@ func (m *method) checkParameter(name string, s mergesearch.Setting, ofModel bool
 			return &mergesearch.InputError{Problem: "no value"}
 		}
 		for _, v := range c.Values {
-			if err := checkValue(d, v); err != nil {
+			if err := CheckValue(d, v); err != nil {
 				return err
 			}
 		}
@@ -304,9 +304,10 @@ func (m *method) checkParameter(name string, s mergesearch.Setting, ofModel bool
 	return nil
 }
 
-// checkValue refuses what no arithmetic can use. Beyond that a recipe may leave
-// the range that a search explores.
-func checkValue(d mergesearch.Parameter, v float64) *mergesearch.InputError {
+// CheckValue refuses a value of a declared parameter that no arithmetic can use;
+// the error, nil when there is none, has no file and no field. Beyond that a
+// recipe may leave the range that a search explores.
+func CheckValue(d mergesearch.Parameter, v float64) *mergesearch.InputError {
 	switch {
 	case math.IsNaN(v) || math.Abs(v) > math.MaxFloat32:
 		return &mergesearch.InputError{Problem: fmt.Sprintf("%v is not a finite float32", v)}

@@ -31,7 +31,7 @@ type candidateDocument struct {
 	Fitness      *float64                  `json:"fitness"`
 	StdErr       *float64                  `json:"stderr"`
 	Items        int                       `json:"items"`
-	FailedReason string                    `json:"failed_reason,omitempty"`
+	FailedReason string                    `json:"failed_reason"` // code, empty when it did not fail
 	FailedText   string                    `json:"failed_text,omitempty"`
 	Fingerprint  string                    `json:"fingerprint,omitempty"`
 	BuildSeconds float64                   `json:"build_s"`

@@ -66,7 +66,7 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	if f.workers < 1 {
-		return &mergesearch.InputError{Field: "--workers", Problem: "must be at least 1"}
+		return &mergesearch.InputError{Field: "--workers", Problem: "must be at least 1", Hint: "2 suits most machines"}
 	}
 	if f.seedGiven {
 		file.Seed = f.seed
@@ -85,6 +85,9 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	defer s.Close()
+	if err := s.roomFor(dir); err != nil {
+		return err
+	}
 	db, err := store.Open(ctx, dir, store.Options{})
 	if err != nil {
 		return err
@@ -149,7 +152,7 @@ func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, di
 		ending, err = s.search(ctx, c, db, dir, workers)
 	}
 	if errors.Is(err, context.Canceled) {
-		hint := fmt.Sprintf("everything reported done is kept; continue with: mergesearch run %s --dir %s --seed %d", path, dir, s.file.Seed)
+		hint := fmt.Sprintf("everything reported done is kept; continue with: mergesearch run %s --dir %s --seed %d", shellWord(path), shellWord(dir), s.file.Seed)
 		return &outcome{code: exitInterrupted, text: "interrupted", hint: hint}
 	}
 	if err != nil {

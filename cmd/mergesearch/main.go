@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -82,8 +83,9 @@ into one better model, and proves on held-out items that it is better.
 			return mergesearch.UnknownWord("command", args[0], known)
 		},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return &mergesearch.InputError{Problem: err.Error(), Hint: "see mergesearch help"}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		problem, _, _ := strings.Cut(err.Error(), ": strconv.") // what Go calls it helps nobody
+		return &mergesearch.InputError{Problem: problem, Hint: "see " + c.CommandPath() + " --help"}
 	})
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(

@@ -16,7 +16,6 @@ import (
 	"mergesearch"
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/eval"
-	"mergesearch/eval/lm"
 	"mergesearch/merge"
 	"mergesearch/search"
 )
@@ -40,6 +39,7 @@ type session struct {
 	endpoint  eval.Endpoint
 	stop      func() error // the endpoint
 	evaluator *eval.Evaluator
+	notes     []string // what the user should know before the search begins
 }
 
 // openSession checks everything that can be checked without reading a tensor:
@@ -101,7 +101,7 @@ func (s *session) readTasks() error {
 			return err
 		}
 		s.tasks = append(s.tasks, task)
-		s.benchmark.Tasks = append(s.benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: t.Weight})
+		s.benchmark.Tasks = append(s.benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: *t.Weight})
 	}
 	return nil
 }
@@ -153,14 +153,7 @@ func (s *session) openModels() error {
 	if err != nil {
 		return err
 	}
-	if s.file.Endpoint.Kind != "embedded" {
-		return nil
-	}
-	files, err := s.baseFiles()
-	if err != nil {
-		return err
-	}
-	return mergesearch.InDir(lm.CheckConfig(files), s.models[s.baseName()])
+	return s.checkFamily()
 }
 
 // baseFiles returns the small files of the base model: config, tokenizer and so on.
@@ -182,6 +175,9 @@ func (s *session) makeSpace(methods []mergesearch.Method) error {
 	if err != nil {
 		return err
 	}
+	if err := checkRanges(methods, ranges); err != nil {
+		return err
+	}
 	groups, err := s.file.LayerGroups(layers)
 	if err != nil {
 		return err
@@ -191,6 +187,26 @@ func (s *session) makeSpace(methods []mergesearch.Method) error {
 		DType: s.file.DType, Seed: s.file.Seed,
 	})
 	return err
+}
+
+// checkRanges refuses a gene with a value that no recipe can use, before a
+// candidate in the middle of the search has it.
+func checkRanges(methods []mergesearch.Method, ranges []mergesearch.GeneRange) error {
+	for _, r := range ranges {
+		for _, m := range methods {
+			p, takes := m.Parameter(r.Parameter)
+			if !takes || r.Methods != nil && !slices.Contains(r.Methods, m.Name) {
+				continue
+			}
+			for i, v := range []float64{r.Min, r.Max} {
+				if err := merge.CheckValue(p, v); err != nil {
+					err.Field = fmt.Sprintf("genes.%s.%s", r.Parameter, []string{"min", "max"}[i])
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // layerCount reads the number of layers from config.json, under the names that

@@ -70,6 +70,9 @@ func describeTrials(s *report.Summary, trials []store.Trial) {
 	for _, t := range trials {
 		if t.State == mergesearch.Failed {
 			s.Failures[t.Reason.Code]++
+			if t.Individual.Operator == "parent" {
+				s.FailedParents = append(s.FailedParents, report.FailedParent{Name: t.Name, Reason: t.Reason.Code, Text: t.Reason.Text})
+			}
 		}
 		if _, scored := t.Member(); scored || t.State == mergesearch.Failed {
 			s.Evaluations++

@@ -93,5 +93,8 @@ func (s *session) announce(line *statusLine, dir string, workers int) {
 			line.say("    %s", oneLine(note))
 		}
 	}
+	for _, note := range s.notes {
+		line.say("  note: %s", oneLine(note))
+	}
 	line.say("  records in %s", report.Plain(dir))
 }

@@ -24,6 +24,7 @@ type Document struct {
 	Baselines []Finalist `json:"baselines"`
 	Verdict   *Verdict   `json:"verdict"`
 
+	FailedParents  []FailedParent `json:"failed_parents,omitempty"`
 	HeldoutPeeks   int            `json:"heldout_peeks"`
 	StopReason     string         `json:"stop_reason"`
 	PopulationHash string         `json:"population_hash"`
@@ -95,7 +96,7 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 		Run: s.Run, Dir: s.Dir, Status: s.Status, Seed: s.Seed, Evaluations: s.Evaluations,
 		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Requests: s.Requests,
 		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{},
-		HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
+		FailedParents: s.FailedParents, HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
 		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
 	}
 	for i, n := range s.Reached {

@@ -15,16 +15,18 @@ type Summary struct {
 	Status string // "done", "running", "interrupted" or "stopped"
 	Seed   uint64
 
-	Evaluations int           // trials that ended scored, eliminated or failed, with parents and baselines
-	Candidates  int           // those of them that the algorithm proposed
-	ItemAnswers int           // answers asked of the endpoint, all splits
-	Missing     int           // of them, without a usable outcome
-	Requests    int64         // requests that the endpoint counted for this process; 0 when it does not say
-	Elapsed     time.Duration // of this process; 0 when unknown
-	Reached     []int         // candidates that answered each rung
-	RungItems   []int         // items of each rung, all tasks together
-	Failures    map[string]int
-	StopReason  string
+	Evaluations int            // trials that ended scored, eliminated or failed, with parents and baselines
+	Candidates  int            // those of them that the algorithm proposed
+	ItemAnswers int            // answers asked of the endpoint, all splits
+	Missing     int            // of them, without a usable outcome
+	Requests    int64          // requests that the endpoint counted for this process; 0 when it does not say
+	Elapsed     time.Duration  // of this process; 0 when unknown
+	Reached     []int          // candidates that answered each rung
+	RungItems   []int          // items of each rung, all tasks together
+	Failures    map[string]int // trials by reason code
+
+	FailedParents []FailedParent // they take no part in the verdict
+	StopReason    string
 
 	// Result is nil until the run has a verdict.
 	Result *mergesearch.Result
@@ -37,6 +39,13 @@ type Summary struct {
 	PopulationHash string
 	Faults         map[string]int // infrastructure faults by kind, all retried
 	BestDir        string         // directory of the winning checkpoint; empty when not written
+}
+
+// FailedParent is a parent that could not be asked, and why.
+type FailedParent struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+	Text   string `json:"text"`
 }
 
 // Point is one step of the curve.

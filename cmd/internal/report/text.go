@@ -70,6 +70,9 @@ func rungs(b *strings.Builder, s Summary) {
 	for _, code := range codes {
 		fmt.Fprintf(b, "failed: %d candidates, %s\n", s.Failures[code], Plain(code))
 	}
+	for _, p := range s.FailedParents {
+		fmt.Fprintf(b, "failed parent: %s: %s\n", Plain(p.Name), Plain(p.Text))
+	}
 }
 
 // finalists writes one row for each model that answered held-out items, best first.

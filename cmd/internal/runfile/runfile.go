@@ -59,8 +59,8 @@ type Group struct {
 
 // Task is a task file with its weight in the fitness.
 type Task struct {
-	File   string  `yaml:"file" json:"file"`
-	Weight float64 `yaml:"weight" json:"weight"` // default 1
+	File   string   `yaml:"file" json:"file"`
+	Weight *float64 `yaml:"weight" json:"weight"` // default 1, never nil after Parse
 }
 
 // Algorithm names the search algorithm and its settings; zero values take the
@@ -97,7 +97,7 @@ const maxFileBytes = 1 << 20
 func Read(file string) (*RunFile, error) {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &mergesearch.InputError{File: file, Problem: "no such run file"}
+		return nil, &mergesearch.InputError{File: file, Problem: "no such run file", Hint: "configs/quickstart/run.yaml is one, with comments"}
 	} else if err != nil {
 		return nil, &mergesearch.InputError{File: file, Problem: err.Error()}
 	}
@@ -110,10 +110,21 @@ func Read(file string) (*RunFile, error) {
 	}
 	r, err := Parse(data)
 	if err != nil {
-		return nil, mergesearch.InFile(err, file)
+		return nil, withHint(mergesearch.InFile(err, file), "configs/quickstart/run.yaml is a run file with comments")
 	}
 	r.File = file
 	return r, nil
+}
+
+// withHint gives err a hint, if it is an InputError without one.
+func withHint(err error, hint string) error {
+	var in *mergesearch.InputError
+	if errors.As(err, &in) && in.Hint == "" {
+		hinted := *in
+		hinted.Hint = hint
+		return &hinted
+	}
+	return err
 }
 
 // Parse checks the text of a run file and fills in the defaults. Paths stay as
@@ -124,8 +135,9 @@ func Parse(data []byte) (*RunFile, error) {
 		return nil, err
 	}
 	for i := range r.Tasks {
-		if r.Tasks[i].Weight == 0 {
-			r.Tasks[i].Weight = 1
+		if r.Tasks[i].Weight == nil {
+			one := 1.0
+			r.Tasks[i].Weight = &one
 		}
 	}
 	if err := r.check(); err != nil {
@@ -186,8 +198,8 @@ func (r *RunFile) check() error {
 		if t.File == "" {
 			return refuse(fmt.Sprintf("tasks[%d].file", i), "missing", "name a task file")
 		}
-		if !(t.Weight > 0) || t.Weight > 1e6 {
-			return refuse(fmt.Sprintf("tasks[%d].weight", i), fmt.Sprintf("%v is not a positive weight", t.Weight), "")
+		if !(*t.Weight > 0) || *t.Weight > 1e6 {
+			return refuse(fmt.Sprintf("tasks[%d].weight", i), fmt.Sprintf("%v is not a positive weight", *t.Weight), "remove a task that is not to count")
 		}
 	}
 	if _, err := r.Ranges(); err != nil {

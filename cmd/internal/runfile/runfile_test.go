@@ -30,7 +30,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Algorithm.Name != "ga" || r.Endpoint.Kind != "embedded" || r.Shortlist != 8 || r.Tasks[0].Weight != 1 || r.Race.Keep != 0.5 {
+	if r.Algorithm.Name != "ga" || r.Endpoint.Kind != "embedded" || r.Shortlist != 8 || *r.Tasks[0].Weight != 1 || r.Race.Keep != 0.5 {
 		t.Errorf("defaults: %+v", r)
 	}
 	ranges, err := r.Ranges()
@@ -82,6 +82,8 @@ func TestRefusals(t *testing.T) {
 		"endpoint sans url":   {"budget:", "endpoint: {kind: mergesearch}\nbudget:", "endpoint.url: ", ""},
 		"task sans file":      {"{file: t.yaml}", "{weight: 1}", "tasks[0].file: missing", ""},
 		"negative weight":     {"{file: t.yaml}", "{file: t.yaml, weight: -1}", "tasks[0].weight: ", ""},
+		"weight zero":         {"{file: t.yaml}", "{file: t.yaml, weight: 0}", "tasks[0].weight: 0 is not a positive weight", ""},
+		"text for a number":   {"seed: 3", "seed: three", "3:7: want a whole number that is not negative", ""},
 		"layer without a dot": {`"layers.{layer}.mlp"`, `"layers.{layer}"`, "followed by a dot", ""},
 		"blocks without name": {`"mlp {block}"`, `"mlp"`, "{block} in the name", ""},
 		"second document":     {"budget: {candidates: 10}", "budget: {candidates: 10}\n---\na: 1", "more than one document", ""},

@@ -55,10 +55,33 @@ func inputError(err error, into any) error {
 	if m := quotedField.FindStringSubmatch(e.Problem); m != nil {
 		e = mergesearch.UnknownWord("key", m[1], keysOf(reflect.TypeOf(into)))
 	}
+	if m := wrongType.FindStringSubmatch(e.Problem); m != nil {
+		e.Problem = "want " + wanted(m[1])
+	}
 	if t := y.GetToken(); t != nil && t.Position != nil {
 		e.Line, e.Column = t.Position.Line, t.Position.Column
 	}
 	return e
+}
+
+// wrongType finds the Go type that the YAML library wanted.
+var wrongType = regexp.MustCompile(`^cannot unmarshal .* of type (\S+)`)
+
+// wanted says in a user's words what a Go type takes.
+func wanted(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "a list"
+	case strings.HasPrefix(goType, "uint"):
+		return "a whole number that is not negative and has at most 64 bits"
+	case strings.HasPrefix(goType, "int"):
+		return "a whole number"
+	case strings.HasPrefix(goType, "float"):
+		return "a number"
+	case goType == "string":
+		return "text"
+	}
+	return "keys with values"
 }
 
 func firstLine(s string) string {
