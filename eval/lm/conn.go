@@ -65,7 +65,8 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// writeWhole writes an answer whose headers are set, with as few writes as can be.
+// writeWhole writes an answer whose headers are set, Content-Length among them, in
+// one write.
 func writeWhole(w http.ResponseWriter, r *http.Request, body []byte) {
 	c, ours := r.Context().Value(connKey{}).(*conn)
 	flusher, flushes := w.(http.Flusher)
