@@ -67,6 +67,10 @@ func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
+	var ended *outcome
+	if errors.Is(err, context.Canceled) && !errors.As(err, &ended) {
+		err = &outcome{code: exitInterrupted, text: "interrupted", hint: "nothing was left half-written; the same command starts again"}
+	}
 	if text := oneLine(err.Error()); text != "" {
 		fmt.Fprintf(stderr, "error: %s\n", text)
 	}

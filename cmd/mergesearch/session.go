@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"mergesearch"
 	"mergesearch/cmd/internal/runfile"
@@ -140,7 +142,28 @@ func (s *session) expertNames() []string {
 	return names
 }
 
+// checkNames refuses folder names that recipes and genes cannot hold.
+func (s *session) checkNames() error {
+	for i, name := range append([]string{s.baseName()}, s.expertNames()...) {
+		field := "base"
+		if i > 0 {
+			field = fmt.Sprintf("experts[%d]", i-1)
+		}
+		bad := func(r rune) bool { return r == '+' || r == unicode.ReplacementChar || !unicode.IsPrint(r) }
+		if strings.ContainsFunc(name, bad) {
+			return &mergesearch.InputError{
+				File: s.file.File, Field: field, Problem: fmt.Sprintf("the folder name %q has '+' or an unprintable character", name),
+				Hint: "models are named by their folders: rename it, or name a link to it",
+			}
+		}
+	}
+	return nil
+}
+
 func (s *session) openModels() error {
+	if err := s.checkNames(); err != nil {
+		return err
+	}
 	s.models[s.baseName()] = s.file.Path(s.file.Base)
 	for i, name := range s.expertNames() {
 		if other, twice := s.models[name]; twice {

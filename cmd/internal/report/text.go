@@ -133,7 +133,7 @@ func verdict(b *strings.Builder, s Summary) {
 		}
 	}
 	if s.HeldoutPeeks > 0 {
-		fmt.Fprintf(b, "         these held-out items were opened by %d earlier runs: the interval does not know of them\n", s.HeldoutPeeks)
+		fmt.Fprintf(b, "         these held-out items were opened by %d earlier run%s: the interval does not know of them\n", s.HeldoutPeeks, map[bool]string{false: "s"}[s.HeldoutPeeks == 1])
 	}
 	if t := heldOutTroubles(*s.Result); t != "" {
 		fmt.Fprintf(b, "         %s\n", t)
