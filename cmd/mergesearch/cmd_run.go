@@ -85,6 +85,9 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	defer s.Close()
+	if err := freeForRun(dir); err != nil {
+		return err
+	}
 	if err := s.roomFor(dir); err != nil {
 		return err
 	}

@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"mergesearch"
+	"mergesearch/store"
 )
 
 // recordBytes is what the records of a small run take, with room to spare.
@@ -32,6 +35,26 @@ func (s *session) roomFor(dir string) error {
 		err:  fmt.Errorf("%s: not enough space: records and winner need %s, the file system has %s free", dir, bytesText(need), bytesText(free)),
 		hint: "free some space or choose another directory with --dir",
 	}
+}
+
+// freeForRun refuses a directory that holds somebody's files and no run, because
+// the winner's folder could meet one of theirs at the end of the night.
+func freeForRun(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // not there yet; or opening the store says what is wrong with it
+	}
+	for _, e := range entries {
+		if e.Name() == store.FileName {
+			return nil
+		}
+	}
+	for _, e := range entries {
+		if name := e.Name(); !strings.HasPrefix(name, "run.") && name != "lost+found" {
+			return &mergesearch.InputError{File: dir, Problem: fmt.Sprintf("holds %q and no run", name), Hint: "choose a new or an empty directory with --dir"}
+		}
+	}
+	return nil
 }
 
 // nearestDir returns dir or the closest directory above it that exists.
