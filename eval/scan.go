@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -141,11 +140,8 @@ func (s *scanner) str() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if bytes.IndexByte(raw, '\\') < 0 {
-		if utf8.Valid(raw) {
-			return string(raw), nil
-		}
-		return strings.ToValidUTF8(string(raw), "\ufffd"), nil
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return string(raw), nil
 	}
 	var out string
 	if err := json.Unmarshal(bytes.TrimSpace(s.text[start:s.at]), &out); err != nil {
