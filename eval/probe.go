@@ -3,15 +3,12 @@ package eval
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"strings"
 	"time"
-
-	openai "github.com/sashabaranov/go-openai"
 
 	"mergesearch"
 )
@@ -135,18 +132,4 @@ func (p prober) models(s Session, found *Profile) error {
 	}
 	in := mergesearch.UnknownWord("model", s.Model, names)
 	return &mergesearch.InputError{Field: "model", Problem: fmt.Sprintf("the endpoint serves no model %q", s.Model), Hint: in.Hint}
-}
-
-// StatusOf returns the HTTP status behind an error of an endpoint, 0 when it did
-// not come from a response.
-func StatusOf(err error) int {
-	var api *openai.APIError
-	var request *openai.RequestError
-	switch {
-	case errors.As(err, &api):
-		return api.HTTPStatusCode
-	case errors.As(err, &request):
-		return request.HTTPStatusCode
-	}
-	return 0
 }

@@ -198,3 +198,11 @@ func (c copying) run(e *Engine) {
 		copy(c.to[lo:hi], c.from[lo/size%len(c.from)][lo%size:])
 	})
 }
+
+// forget drops everything, for measurements from scratch.
+func (s *statistics) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries = nil
+	s.recent.Init()
+}

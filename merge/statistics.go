@@ -73,14 +73,6 @@ func (s *statistics) put(k statKey, value any) {
 	}
 }
 
-// forget drops everything, for measurements from scratch.
-func (s *statistics) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.entries = nil
-	s.recent.Init()
-}
-
 // kept returns the value of a statistic, computing it if it is not at hand.
 func kept[T any](s *statistics, k statKey, compute func() T) T {
 	if v, ok := s.get(k); ok {

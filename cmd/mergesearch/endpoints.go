@@ -16,10 +16,13 @@ import (
 
 // openEndpoint starts or reaches the endpoint of a run file and returns what stops
 // it.
-func openEndpoint(ctx context.Context, e runfile.Endpoint) (eval.Endpoint, func() error, error) {
-	if e.Kind == "mergesearch" {
+func openEndpoint(ctx context.Context, file *runfile.RunFile) (eval.Endpoint, func() error, error) {
+	if e := file.Endpoint; e.Kind == "mergesearch" {
 		server, err := endpoint.Mergesearch(ctx, endpoint.MergesearchOptions{BaseURL: e.URL, Write: handOver})
-		return server, func() error { return nil }, err
+		if err != nil {
+			return nil, nil, &unfit{err: mergesearch.InFile(err, file.File)}
+		}
+		return server, func() error { return nil }, nil
 	}
 	server, err := endpoint.NewEmbedded(lm.ServerOptions{})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"mergesearch"
 	"mergesearch/cmd/internal/report"
+	"mergesearch/eval"
 	"mergesearch/search"
 	"mergesearch/store"
 )
@@ -94,12 +95,15 @@ func codeOf(err error) int {
 		disk     *store.DiskError
 		failed   *mergesearch.Failure
 		machine  *unfit
+		endpoint *eval.EndpointError
 	)
 	switch {
 	case errors.As(err, &ended):
 		return ended.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &machine):
+		return exitUnfit
 	case errors.As(err, &input), errors.As(err, &changed), errors.As(err, &notFound), errors.As(err, &newer), errors.As(err, &foreign), errors.As(err, &failed):
 		return exitInput
 	case errors.As(err, &breaker):
@@ -108,7 +112,7 @@ func codeOf(err error) int {
 		return exitLocked
 	case errors.As(err, &damaged):
 		return exitDamaged
-	case errors.As(err, &machine), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
+	case errors.As(err, &endpoint), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
 		return exitUnfit
 	}
 	return exitBug
@@ -125,6 +129,10 @@ func hintOf(err error) string {
 	}
 	if errors.As(err, &hinted) {
 		return hinted.Hint()
+	}
+	var endpoint *eval.EndpointError
+	if errors.As(err, &endpoint) {
+		return "look at the inference server, then start the same command again; what was recorded is kept"
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return "free some space and start the same command again; what was recorded is kept"

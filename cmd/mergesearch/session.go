@@ -67,8 +67,8 @@ func openSession(ctx context.Context, file *runfile.RunFile) (_ *session, err er
 	if err := s.makeSpace(methods); err != nil {
 		return nil, mergesearch.InFile(err, file.File)
 	}
-	if s.endpoint, s.stop, err = openEndpoint(ctx, file.Endpoint); err != nil {
-		return nil, mergesearch.InFile(err, file.File)
+	if s.endpoint, s.stop, err = openEndpoint(ctx, file); err != nil {
+		return nil, err
 	}
 	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint}); err != nil {
 		return nil, err

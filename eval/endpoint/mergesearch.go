@@ -100,7 +100,7 @@ func (e *remote) load(ctx context.Context, name, dir, fingerprint string) error 
 	}
 	err := e.caller.call(ctx, "POST", "/v1/mergesearch/load", map[string]string{"name": name, "dir": dir}, &loaded)
 	if err != nil {
-		return fmt.Errorf("load %s into %s: %w", dir, e.caller.root, err)
+		return &eval.EndpointError{URL: e.caller.root, Model: name, Attempts: 1, Err: fmt.Errorf("load %s: %w", dir, err)}
 	}
 	if loaded.Fingerprint != fingerprint {
 		e.unload(name)
