@@ -7,13 +7,22 @@ package mergesearch
 type Method struct {
 	Name string
 
-	// Pair is true for methods of exactly two models (slerp): the base model of
-	// the recipe is then one of the two, and a space gets a choice gene for the pair.
+	// Pair is true for methods that go from the base model to one other model
+	// (slerp, nearswap): the base model of the recipe is one of the two, and a
+	// space gets a choice gene for the pair.
 	Pair bool
 
 	// NeedsBase is true when the recipe must name a base model that task vectors
 	// are taken from.
 	NeedsBase bool
+
+	// OptionalBase is true when task vectors are merged if the recipe names a base
+	// model, and whole models otherwise.
+	OptionalBase bool
+
+	// Least and Most bound the number of models besides the base; Most is 0 where
+	// any number will do. Pair methods leave both at 0.
+	Least, Most int
 
 	// Random is true when the method draws masks, which then depend on Recipe.Seed.
 	Random bool
@@ -48,6 +57,10 @@ type Usual struct {
 	// ShareWeight divides weight by the number of experts, rounded to three decimals.
 	ShareWeight bool
 }
+
+// OfTwo reports whether the method merges exactly two models, so that a space has
+// to choose which.
+func (m Method) OfTwo() bool { return m.Pair || m.Most == 2 }
 
 // Parameter returns the declared parameter of that name.
 func (m Method) Parameter(name string) (Parameter, bool) {

@@ -15,11 +15,15 @@ import (
 type RecipeID string
 
 // Recipe is a full, readable merge instruction in mergekit's terms: one method
-// over whole models, with parameters that may differ by model and by tensor.
+// over whole models, over slices of their layers or over their modules, with
+// parameters that may differ by model and by tensor. Exactly one of Models,
+// Slices and Modules is set.
 type Recipe struct {
-	Method string
-	Base   string  // base model; empty when the method has none
-	Models []Input // what is merged, in the order written
+	Method  string
+	Base    string  // base model; empty when the method has none
+	Models  []Input // what is merged, in the order written
+	Slices  []Slice
+	Modules []Module
 
 	// Parameters holds what applies to all models (t, lambda, normalize, and
 	// defaults for per-model parameters).
@@ -27,7 +31,71 @@ type Recipe struct {
 
 	DType    string // dtype in which mergekit loads; here the type of the output when OutDType is empty
 	OutDType string // type of the output; empty: DType, else that of the base model
-	Seed     uint64 // seed of random masks (dare_*); mergekit has no word for it
+	Seed     uint64 // seed of random masks (dare_*, della*); mergekit has no word for it
+
+	// Compat is "mergekit" for a merge with mergekit's observable numbers: its
+	// rounding after every operation, its defects. Empty: the corrected arithmetic.
+	Compat string
+
+	Tokenizer    *Tokenizer // nil: the donor's, and all vocabularies must agree
+	ChatTemplate string     // "auto", the name of a built-in one, or a Jinja template; empty: the donor's
+
+	// Stages are recipes whose results this one, or a later stage, names as models.
+	// A stage stands after those that it names.
+	Stages []Stage
+}
+
+// Stage is a recipe whose result other recipes name.
+type Stage struct {
+	Name   string
+	Recipe Recipe // has no stages of its own
+}
+
+// Slice is a run of output layers, made of as many layers of each source. The
+// layers of the output are those of all slices, one after the other.
+type Slice struct {
+	Sources    []Source
+	Base       string // instead of that of the recipe; empty: the recipe's
+	Parameters map[string]Setting
+}
+
+// Source is a run of one model's layers.
+type Source struct {
+	Input
+	First, End int // layers First up to End, without End
+}
+
+// Module is a part of a model of several, such as a vision tower or a text
+// decoder. Exactly one of Models and Slices is set.
+type Module struct {
+	Name       string
+	Models     []Input
+	Slices     []Slice
+	Parameters map[string]Setting
+}
+
+// Tokenizer says which vocabulary the result has and where the embeddings of its
+// tokens come from.
+type Tokenizer struct {
+	Source          string      // "union", "base", or the name of a model
+	Tokens          []TokenRule // in the order written; no token twice
+	PadToMultipleOf int         // rows of the embeddings; 0 for no padding
+}
+
+// TokenRule says where the embedding of one token comes from.
+type TokenRule struct {
+	Token  string
+	Source TokenSource
+	Force  bool // also for models that have an embedding of their own
+}
+
+// TokenSource is a row of an embedding: a model's row for the same token, its row
+// for another token, or zeros.
+type TokenSource struct {
+	Zero  bool
+	Model string // empty: no source is named
+	Token string // of Model; empty: the rule's own, or TokenID
+	ID    *int   // of Model, instead of Token
 }
 
 // Input is one model of a recipe with the parameters that are its own.
@@ -86,33 +154,115 @@ func (r Recipe) Value(name, model, tensor string, position float64) (float64, bo
 	return r.Parameters[name].At(tensor, position)
 }
 
+// names reports whether a model is among those that are merged.
+func (r Recipe) names(model string) bool {
+	return slices.ContainsFunc(r.Models, func(in Input) bool { return in.Model == model })
+}
+
+// ModelNames returns every model that the recipe and its stages name, sorted, but
+// not the stages themselves.
+func (r Recipe) ModelNames() []string {
+	var names []string
+	r.Renamed(func(name string) string {
+		names = append(names, name)
+		return name
+	})
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Canonical returns the recipe as JSON with models sorted by name (their order
 // never matters to the arithmetic), empty parts left out and map keys sorted.
 // Equal recipes have equal canonical forms.
 func (r Recipe) Canonical() []byte {
-	r.Models = slices.Clone(r.Models)
-	slices.SortStableFunc(r.Models, func(a, b Input) int { return cmp.Compare(a.Model, b.Model) })
-	type input struct {
-		Model      string             `json:"model"`
-		Parameters map[string]Setting `json:"parameters,omitempty"`
-	}
-	canonical := struct {
-		Method     string             `json:"method"`
-		Base       string             `json:"base,omitempty"`
-		Models     []input            `json:"models"`
-		Parameters map[string]Setting `json:"parameters,omitempty"`
-		DType      string             `json:"dtype,omitempty"`
-		OutDType   string             `json:"out_dtype,omitempty"`
-		Seed       uint64             `json:"seed,omitempty"`
-	}{Method: r.Method, Base: r.Base, Parameters: r.Parameters, DType: r.DType, OutDType: r.OutDType, Seed: r.Seed}
-	for _, in := range r.Models {
-		canonical.Models = append(canonical.Models, input(in))
-	}
-	b, err := json.Marshal(canonical)
+	b, err := json.Marshal(r.canonical())
 	if err != nil { // only NaN or Inf can do this, and Space and recipe readers refuse both
 		panic("mergesearch: recipe with a value that is not a number: " + err.Error())
 	}
 	return b
+}
+
+// The canonical form. Names and order of the fields go into every RecipeID.
+type (
+	canonicalRecipe struct {
+		Method       string             `json:"method"`
+		Base         string             `json:"base,omitempty"`
+		Models       []canonicalInput   `json:"models,omitempty"`
+		Parameters   map[string]Setting `json:"parameters,omitempty"`
+		DType        string             `json:"dtype,omitempty"`
+		OutDType     string             `json:"out_dtype,omitempty"`
+		Seed         uint64             `json:"seed,omitempty"`
+		Slices       []canonicalSlice   `json:"slices,omitempty"`
+		Modules      []canonicalModule  `json:"modules,omitempty"`
+		Compat       string             `json:"compat,omitempty"`
+		Tokenizer    *Tokenizer         `json:"tokenizer,omitempty"`
+		ChatTemplate string             `json:"chat_template,omitempty"`
+		Stages       []canonicalStage   `json:"stages,omitempty"`
+	}
+	canonicalInput struct {
+		Model      string             `json:"model"`
+		Layers     *[2]int            `json:"layers,omitempty"`
+		Parameters map[string]Setting `json:"parameters,omitempty"`
+	}
+	canonicalSlice struct {
+		Sources    []canonicalInput   `json:"sources"`
+		Base       string             `json:"base,omitempty"`
+		Parameters map[string]Setting `json:"parameters,omitempty"`
+	}
+	canonicalModule struct {
+		Name       string             `json:"name"`
+		Models     []canonicalInput   `json:"models,omitempty"`
+		Slices     []canonicalSlice   `json:"slices,omitempty"`
+		Parameters map[string]Setting `json:"parameters,omitempty"`
+	}
+	canonicalStage struct {
+		Name   string          `json:"name"`
+		Recipe canonicalRecipe `json:"recipe"`
+	}
+)
+
+func (r Recipe) canonical() canonicalRecipe {
+	c := canonicalRecipe{
+		Method: r.Method, Base: r.Base, Models: canonicalInputs(r.Models), Parameters: r.Parameters,
+		DType: r.DType, OutDType: r.OutDType, Seed: r.Seed, Slices: canonicalSlices(r.Slices),
+		Compat: r.Compat, Tokenizer: r.Tokenizer, ChatTemplate: r.ChatTemplate,
+	}
+	for _, m := range r.Modules {
+		c.Modules = append(c.Modules, canonicalModule{
+			Name: m.Name, Models: canonicalInputs(m.Models), Slices: canonicalSlices(m.Slices), Parameters: m.Parameters,
+		})
+	}
+	slices.SortStableFunc(c.Modules, func(a, b canonicalModule) int { return cmp.Compare(a.Name, b.Name) })
+	for _, s := range r.Stages {
+		c.Stages = append(c.Stages, canonicalStage{Name: s.Name, Recipe: s.Recipe.canonical()})
+	}
+	return c
+}
+
+func canonicalInputs(models []Input) []canonicalInput {
+	var out []canonicalInput
+	for _, in := range models {
+		out = append(out, canonicalInput{Model: in.Model, Parameters: in.Parameters})
+	}
+	sortInputs(out)
+	return out
+}
+
+func canonicalSlices(of []Slice) []canonicalSlice {
+	var out []canonicalSlice
+	for _, s := range of {
+		c := canonicalSlice{Base: s.Base, Parameters: s.Parameters}
+		for _, in := range s.Sources {
+			c.Sources = append(c.Sources, canonicalInput{Model: in.Model, Layers: &[2]int{in.First, in.End}, Parameters: in.Parameters})
+		}
+		sortInputs(c.Sources)
+		out = append(out, c)
+	}
+	return out
+}
+
+func sortInputs(in []canonicalInput) {
+	slices.SortStableFunc(in, func(a, b canonicalInput) int { return cmp.Compare(a.Model, b.Model) })
 }
 
 // ID identifies the recipe by its canonical form.
@@ -122,15 +272,66 @@ func (r Recipe) ID() RecipeID {
 }
 
 // Renamed returns the recipe with every model name replaced by rename(name).
+// Names of stages stay.
 func (r Recipe) Renamed(rename func(string) string) Recipe {
-	if r.Base != "" {
-		r.Base = rename(r.Base)
+	stages := map[string]bool{"": true}
+	for _, s := range r.Stages {
+		stages[s.Name] = true
 	}
-	r.Models = slices.Clone(r.Models)
-	for i := range r.Models {
-		r.Models[i].Model = rename(r.Models[i].Model)
+	unless := func(name string) string {
+		if stages[name] {
+			return name
+		}
+		return rename(name)
+	}
+	r.Stages = slices.Clone(r.Stages)
+	for i := range r.Stages {
+		r.Stages[i].Recipe = r.Stages[i].Recipe.renamed(unless)
+	}
+	return r.renamed(unless)
+}
+
+func (r Recipe) renamed(rename func(string) string) Recipe {
+	r.Base = rename(r.Base)
+	r.Models = renamedInputs(r.Models, rename)
+	r.Slices = renamedSlices(r.Slices, rename)
+	r.Modules = slices.Clone(r.Modules)
+	for i := range r.Modules {
+		r.Modules[i].Models = renamedInputs(r.Modules[i].Models, rename)
+		r.Modules[i].Slices = renamedSlices(r.Modules[i].Slices, rename)
+	}
+	if r.Tokenizer != nil {
+		t := *r.Tokenizer
+		if t.Source != "union" && t.Source != "base" {
+			t.Source = rename(t.Source)
+		}
+		t.Tokens = slices.Clone(t.Tokens)
+		for i := range t.Tokens {
+			t.Tokens[i].Source.Model = rename(t.Tokens[i].Source.Model)
+		}
+		r.Tokenizer = &t
 	}
 	return r
+}
+
+func renamedInputs(models []Input, rename func(string) string) []Input {
+	models = slices.Clone(models)
+	for i := range models {
+		models[i].Model = rename(models[i].Model)
+	}
+	return models
+}
+
+func renamedSlices(of []Slice, rename func(string) string) []Slice {
+	of = slices.Clone(of)
+	for i := range of {
+		of[i].Base = rename(of[i].Base)
+		of[i].Sources = slices.Clone(of[i].Sources)
+		for j := range of[i].Sources {
+			of[i].Sources[j].Model = rename(of[i].Sources[j].Model)
+		}
+	}
+	return of
 }
 
 // finite reports whether x is a number that a recipe may hold.

@@ -67,7 +67,7 @@ func NewSpace(spec SpaceSpec) (*Space, error) {
 	var names, pairs, paired []string
 	for _, m := range spec.Methods {
 		names = append(names, m.Name)
-		if m.Pair {
+		if m.OfTwo() {
 			paired = append(paired, m.Name)
 		}
 	}
@@ -315,11 +315,11 @@ func (s *Space) Encode(r Recipe) (Genome, bool) {
 	if i, ok := s.index[MethodGene]; ok {
 		g[i] = float64(method)
 	}
-	if m.Pair {
+	if m.OfTwo() {
 		i := s.index[PairGene]
 		option := slices.IndexFunc(s.Genes[i].Options, func(o string) bool {
 			a, b, _ := strings.Cut(o, "+")
-			return len(r.Models) == 2 && r.Base == a && (r.Models[0].Model == b || r.Models[1].Model == b)
+			return len(r.Models) == 2 && (r.Base == a || !m.Pair && r.names(a)) && r.names(b)
 		})
 		if option < 0 {
 			return nil, false
@@ -364,7 +364,7 @@ func (s *Space) Baselines() []Baseline {
 	var out []Baseline
 	for _, m := range s.Methods {
 		pairs := []string{""}
-		if m.Pair {
+		if m.OfTwo() {
 			pairs = s.Genes[s.index[PairGene]].Options
 		}
 		for _, u := range m.Usual {
@@ -412,12 +412,15 @@ func (s *Space) skeleton(m Method, pair string) Recipe {
 		r.Seed = s.Seed
 	}
 	experts := s.Experts
-	if m.Pair {
+	if m.NeedsBase || m.OptionalBase {
+		r.Base = s.Base
+	}
+	if m.OfTwo() {
 		a, b, _ := strings.Cut(pair, "+")
 		experts = []string{a, b}
-		r.Base = a
-	} else if m.NeedsBase {
-		r.Base = s.Base
+		if m.Pair {
+			r.Base = a
+		}
 	}
 	for _, e := range experts {
 		r.Models = append(r.Models, Input{Model: e})

@@ -15,7 +15,7 @@ func (e *Engine) inputs(p *Plan, t *PlannedTensor) (*binding, error) {
 	b := &binding{
 		// A statistic is computed to its end once begun: half of one must neither be
 		// used nor kept.
-		engine: e, run: e.runner(context.Background()), tensor: t.Name, index: e.index[t.Name], seed: p.Recipe.Seed,
+		engine: e, run: e.runner(context.Background()), tensor: t.Name, shape: t.Shape, index: e.index[t.Name], seed: p.Recipe.Seed,
 		settings: settings{global: t.Global},
 	}
 	for i, name := range p.Models {
@@ -145,13 +145,16 @@ func (e *Engine) Reference(r mergesearch.Recipe, tensor string) ([]byte, error) 
 
 // operands widens the inputs for a reference.
 func (b *binding) operands() operands {
-	o := operands{tensor: b.tensor, settings: b.settings, seed: b.seed}
+	o := operands{tensor: b.tensor, shape: b.shape, settings: b.settings, seed: b.seed}
 	if b.base.model != nil {
-		o.base = kernel.Load(b.base.view)
+		o.base = whole(b.base.view)
 	}
 	for _, m := range b.models {
-		x, key := kernel.Load(m.view), m.model.key
+		x, key := whole(m.view), m.model.key
 		o.x, o.keys = append(o.x, x), append(o.keys, key)
 	}
 	return o
 }
+
+// whole reads all elements of a source.
+func whole(s kernel.Source) []float32 { return kernel.Load(s.Slice(0, s.Len())) }

@@ -36,7 +36,7 @@ func (s settings) weightSum() float64 {
 // operand is one model's tensor.
 type operand struct {
 	model *model
-	view  kernel.View
+	view  kernel.Source
 }
 
 // binding is one tensor of a merge with its inputs, as a method sees it.
@@ -44,6 +44,7 @@ type binding struct {
 	engine *Engine
 	run    kernel.Runner
 	tensor string
+	shape  []int
 	index  int     // of the tensor in the engine
 	base   operand // of methods with a base
 	models []operand
@@ -54,6 +55,7 @@ type binding struct {
 // operands is what a reference gets: the same as a binding, in float32.
 type operands struct {
 	tensor string
+	shape  []int
 	base   []float32
 	x      [][]float32 // one for each model
 	keys   []string    // of the models

@@ -78,6 +78,18 @@ func (v View) Slice(lo, hi int) View {
 	return View{DType: v.DType, Data: v.Data[lo*size : hi*size]}
 }
 
+// Source is a tensor that is read in pieces: a View, or something that computes
+// its elements while it is read (an adapter on top of a model, rows of an
+// embedding in another order, the result of an earlier recipe). It is safe for
+// concurrent use, and equal pieces are equal bit for bit at every reading.
+type Source interface {
+	// Len returns the number of elements.
+	Len() int
+	// Slice returns the elements from lo up to hi, of one type for all pieces.
+	// They are read-only and valid for as long as the source is.
+	Slice(lo, hi int) View
+}
+
 // Counts is what an operation wrote that is not finite.
 type Counts struct{ NaN, Inf int64 }
 
@@ -210,7 +222,7 @@ func flag(b bool) C.int32_t {
 
 // histogram counts, for the elements of x - base whose magnitude shifted by
 // prefixShift is prefix, the values of the next 11 or 10 bits above shift.
-func (k Kernel) histogram(base, x View, tileSize, tiles, shift, prefixShift int, prefix uint32, run Runner) []int {
+func (k Kernel) histogram(base, x Source, tileSize, tiles, shift, prefixShift int, prefix uint32, run Runner) []int {
 	parts := make([][]uint32, tiles)
 	run(tiles, func(i int) {
 		lo, hi := bounds(i, tileSize, x.Len())

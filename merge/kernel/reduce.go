@@ -21,16 +21,16 @@ func JoinSums(sums []float64) float64 {
 }
 
 // SumMagnitudes returns the sum of |x - base| over the whole tensor.
-func (k Kernel) SumMagnitudes(base, x View, tileSize int, run Runner) float64 {
+func (k Kernel) SumMagnitudes(base, x Source, tileSize int, run Runner) float64 {
 	return k.sum(base, x, nil, tileSize, run)
 }
 
 // SumKept returns the sum of |x - base| over the elements that the mask keeps.
-func (k Kernel) SumKept(base, x View, m Mask, tileSize int, run Runner) float64 {
+func (k Kernel) SumKept(base, x Source, m Mask, tileSize int, run Runner) float64 {
 	return k.sum(base, x, &m, tileSize, run)
 }
 
-func (k Kernel) sum(base, x View, m *Mask, tileSize int, run Runner) float64 {
+func (k Kernel) sum(base, x Source, m *Mask, tileSize int, run Runner) float64 {
 	n := x.Len()
 	sums := make([]float64, (n+TileMultiple-1)/TileMultiple)
 	run(tilesOf(n, tileSize), func(i int) {
@@ -44,7 +44,7 @@ func (k Kernel) sum(base, x View, m *Mask, tileSize int, run Runner) float64 {
 type Dots struct{ AA, BB, AB float64 }
 
 // Dots returns the scalar products of a and b.
-func (k Kernel) Dots(a, b View, tileSize int, run Runner) Dots {
+func (k Kernel) Dots(a, b Source, tileSize int, run Runner) Dots {
 	n := a.Len()
 	blocks := (n + TileMultiple - 1) / TileMultiple
 	sums := make([]float64, 3*blocks)

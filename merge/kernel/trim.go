@@ -32,7 +32,7 @@ func Serial(n int, f func(i int)) {
 // It is a radix selection: three histograms, of the magnitude's upper 11, middle
 // 10 and lower 10 bits, each over the elements that share the digits found so
 // far; then the tie at place k is looked up.
-func (k Kernel) SelectMagnitude(base, x View, keep, tileSize int, run Runner) Trim {
+func (k Kernel) SelectMagnitude(base, x Source, keep, tileSize int, run Runner) Trim {
 	n := x.Len()
 	if keep >= n {
 		return Trim{Threshold: 0, Cut: n}
@@ -61,7 +61,7 @@ func (k Kernel) SelectMagnitude(base, x View, keep, tileSize int, run Runner) Tr
 }
 
 // cut returns the number after that of the nth element at the threshold.
-func (k Kernel) cut(base, x View, tileSize, tiles int, threshold uint32, nth int, run Runner) int {
+func (k Kernel) cut(base, x Source, tileSize, tiles int, threshold uint32, nth int, run Runner) int {
 	counts := make([]int, tiles)
 	run(tiles, func(i int) {
 		lo, hi := bounds(i, tileSize, x.Len())
