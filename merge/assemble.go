@@ -4,44 +4,51 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"mergesearch"
 	"mergesearch/merge/kernel"
 )
 
-// inputs returns the binding of a floating tensor of the plan.
-func (e *Engine) inputs(p *Plan, t *PlannedTensor) (*binding, error) {
+// bind returns the binding of a floating tensor of the plan.
+func (e *Engine) bind(p *Plan, t *PlannedTensor) (*binding, error) {
 	b := &binding{
 		// A statistic is computed to its end once begun: half of one must neither be
 		// used nor kept.
-		engine: e, run: e.runner(context.Background()), tensor: t.Name, shape: t.Shape, index: e.index[t.Name], seed: p.Recipe.Seed,
+		engine: e, run: e.runner(context.Background()), tensor: t.Name, shape: t.Shape, seed: p.Recipe.Seed,
 		settings: settings{global: t.Global},
 	}
-	for i, name := range p.Models {
-		o, err := e.operand(name, t.Name)
+	for i, in := range t.Inputs {
+		o, err := e.operand(in)
 		if err != nil {
 			return nil, err
 		}
 		b.models = append(b.models, o)
 		b.settings.models = append(b.settings.models, t.PerModel[i])
 	}
-	if p.Base != "" {
+	if t.Base != nil {
 		var err error
-		if b.base, err = e.operand(p.Base, t.Name); err != nil {
+		if b.base, err = e.operand(*t.Base); err != nil {
 			return nil, err
 		}
+	}
+	if t.aligned != nil {
+		return b, b.alignInputs(t.aligned, t.Shape[1])
 	}
 	return b, nil
 }
 
-func (e *Engine) operand(name, tensor string) (operand, error) {
-	m := e.modelNamed(name)
-	t, err := m.Tensor(tensor)
+func (e *Engine) operand(in InputTensor) (operand, error) {
+	x, err := in.model.source(in.Tensor)
 	if err != nil {
 		return operand{}, err
 	}
-	return operand{model: m, view: kernel.View{DType: t.DType, Data: t.Data}}, nil
+	identity := in.model.name + "\x00" + in.Tensor
+	if in.model.plan != nil {
+		identity = string(in.model.plan.Recipe.ID()) + "\x00" + identity
+	}
+	return operand{model: in.model, tensor: in.Tensor, view: x, identity: e.inputs.of(identity)}, nil
 }
 
 // work is one tensor of a merge, ready to be computed in tiles.
@@ -58,7 +65,7 @@ func (e *Engine) prepare(ctx context.Context, p *Plan, t *PlannedTensor) (*work,
 	}
 	w := &work{PlannedTensor: t}
 	if t.Copied {
-		data, err := e.equalData(p, t.Name)
+		data, err := equalData(t)
 		if err != nil {
 			return nil, err
 		}
@@ -69,36 +76,43 @@ func (e *Engine) prepare(ctx context.Context, p *Plan, t *PlannedTensor) (*work,
 		}
 		return w, nil
 	}
-	b, err := e.inputs(p, t)
+	b, err := e.bind(p, t)
 	if err != nil {
 		return nil, err
 	}
-	w.apply = p.method.bind(b)
+	if p.Recipe.Compat == "mergekit" {
+		w.apply, err = b.asMergekit(p, t)
+		return w, err
+	}
+	w.apply = t.method.bind(b)
 	return w, nil
 }
 
 // equalData returns the data of a tensor that is not floating, which must be the
-// same in all models of the plan.
-func (e *Engine) equalData(p *Plan, tensor string) ([]byte, error) {
-	first, err := e.modelNamed(p.Donor).Tensor(tensor)
-	if err != nil {
-		return nil, err
+// same in all its inputs.
+func equalData(t *PlannedTensor) ([]byte, error) {
+	inputs := t.Inputs
+	if t.Base != nil {
+		inputs = append([]InputTensor{*t.Base}, inputs...)
 	}
-	for _, name := range namesOf(p.Recipe) {
-		m := e.modelNamed(name)
-		t, err := m.Tensor(tensor)
+	var first []byte
+	for i, in := range inputs {
+		data, err := in.model.raw(in.Tensor)
 		if err != nil {
 			return nil, err
 		}
-		if !bytes.Equal(t.Data, first.Data) {
+		if i == 0 {
+			first = data
+		}
+		if !bytes.Equal(data, first) {
 			return nil, &mergesearch.InputError{
-				File: m.File(tensor), Field: tensor,
-				Problem: fmt.Sprintf("%s tensor differs from that in %s", t.DType, e.modelNamed(p.Donor).File(tensor)),
+				File: in.model.File(in.Tensor), Field: in.Tensor,
+				Problem: fmt.Sprintf("%s tensor differs from that in %s", t.DType, inputs[0].model.File(inputs[0].Tensor)),
 				Hint:    "tensors that are not floating cannot be merged, so they must be equal; quantised models have to be dequantised first",
 			}
 		}
 	}
-	return first.Data, nil
+	return first, nil
 }
 
 // compute writes elements lo to hi of the tensor to out, which holds just these.
@@ -126,20 +140,20 @@ func (e *Engine) Reference(r mergesearch.Recipe, tensor string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	i, ok := e.index[tensor]
-	if !ok {
+	i := slices.IndexFunc(p.Tensors, func(t PlannedTensor) bool { return t.Name == tensor })
+	if i < 0 {
 		return nil, fmt.Errorf("no tensor %q", tensor)
 	}
 	t := &p.Tensors[i]
 	if t.Copied {
-		return e.equalData(p, tensor)
+		return equalData(t)
 	}
-	b, err := e.inputs(p, t)
+	b, err := e.bind(p, t)
 	if err != nil {
 		return nil, err
 	}
 	out := kernel.View{DType: t.DType, Data: make([]byte, t.bytes())}
-	kernel.Store(out, p.method.reference(b.operands()))
+	kernel.Store(out, t.method.reference(b.operands()))
 	return out.Data, nil
 }
 
@@ -150,8 +164,8 @@ func (b *binding) operands() operands {
 		o.base = whole(b.base.view)
 	}
 	for _, m := range b.models {
-		x, key := whole(m.view), m.model.key
-		o.x, o.keys = append(o.x, x), append(o.keys, key)
+		x, key := whole(m.view), m.maskKey()
+		o.x, o.masks = append(o.x, x), append(o.masks, key)
 	}
 	return o
 }

@@ -59,7 +59,7 @@ func benchEngine(b *testing.B) *Engine {
 	}
 	b.Cleanup(e.Close)
 	for _, m := range e.models {
-		m.Digest() // reads every page
+		m.checkpoint.Digest() // reads every page
 	}
 	runtime.GC()
 	return e
@@ -180,7 +180,7 @@ func newCopy(e *Engine, n int64) copying {
 		c.to[i] = 1 // touch the pages before they are measured
 	}
 	for _, m := range e.models {
-		t, err := m.Tensor("w")
+		t, err := m.checkpoint.Tensor("w")
 		if err != nil {
 			panic(err)
 		}

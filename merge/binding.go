@@ -35,8 +35,10 @@ func (s settings) weightSum() float64 {
 
 // operand is one model's tensor.
 type operand struct {
-	model *model
-	view  kernel.Source
+	model    *model
+	tensor   string // of the model; it differs from the output's where layers are renumbered
+	view     kernel.Source
+	identity int32 // of what the view shows
 }
 
 // binding is one tensor of a merge with its inputs, as a method sees it.
@@ -45,7 +47,6 @@ type binding struct {
 	run    kernel.Runner
 	tensor string
 	shape  []int
-	index  int     // of the tensor in the engine
 	base   operand // of methods with a base
 	models []operand
 	settings
@@ -58,10 +59,15 @@ type operands struct {
 	shape  []int
 	base   []float32
 	x      [][]float32 // one for each model
-	keys   []string    // of the models
+	masks  []maskKey   // of the models
 	settings
 	seed uint64
 }
+
+// maskKey is what the random mask of one input depends on beside the seed.
+type maskKey struct{ model, tensor string }
+
+func (o operand) maskKey() maskKey { return maskKey{model: o.model.key, tensor: o.tensor} }
 
 // elements returns the size of the tensor.
 func (b *binding) elements() int { return b.models[0].view.Len() }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/zeebo/xxh3"
 
 	"mergesearch"
 	"mergesearch/merge/safetensors"
+	"mergesearch/merge/vocabulary"
 )
 
 // alignment of tensors in memory, in bytes: a cache line, and a full vector.
@@ -87,19 +89,55 @@ func (e *Engine) prepareAll(ctx context.Context, p *Plan) ([]*work, error) {
 }
 
 // filesFor returns the small files of the donor with config.json naming the type
-// that the plan writes.
+// and the number of layers that the plan writes.
 func (e *Engine) filesFor(p *Plan) (map[string][]byte, error) {
-	files, err := e.modelNamed(p.Donor).Files()
+	files, err := p.donor.Files()
 	if err != nil {
 		return nil, err
 	}
+	config := files["config.json"]
+	if config == nil {
+		return files, nil
+	}
 	out, err := outputType(p.Recipe)
-	if err != nil || out == "" || files["config.json"] == nil {
-		return files, err
+	if err != nil {
+		return nil, err
+	}
+	if out != "" {
+		config = withDType(config, out)
+	}
+	if config, err = p.withLayers(config); err != nil {
+		return nil, err
 	}
 	files = maps.Clone(files)
-	files["config.json"] = withDType(files["config.json"], out)
-	return files, nil
+	files["config.json"] = config
+	return p.withVocabulary(files)
+}
+
+// withVocabulary puts the aligned tokenizer and the chat template that the recipe
+// asks for into the small files.
+func (p *Plan) withVocabulary(files map[string][]byte) (map[string][]byte, error) {
+	if p.aligned != nil {
+		maps.Copy(files, p.aligned.Files())
+		for _, key := range append(p.donor.architecture.VocabKeys(), "vocab_size") {
+			config, done := replaceEntry(files["config.json"], strings.Split(key, "."), fmt.Sprint(p.aligned.Rows()))
+			if files["config.json"] = config; done {
+				break
+			}
+		}
+	}
+	if p.Recipe.ChatTemplate == "" {
+		return files, nil
+	}
+	models, err := p.vocabularies()
+	if err != nil {
+		return nil, err
+	}
+	template, err := vocabulary.ChatTemplate(p.Recipe.ChatTemplate, models)
+	if err != nil || template == "" {
+		return files, err
+	}
+	return vocabulary.WithChatTemplate(files, template), nil
 }
 
 // merged is a merged model in memory. It implements mergesearch.Tensors.

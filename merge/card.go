@@ -15,9 +15,7 @@ func modelCard(p *Plan, recipe []byte, tool string) []byte {
 	tool = cmp.Or(tool, "mergesearch")
 	var b bytes.Buffer
 	b.WriteString("---\nlibrary_name: transformers\ntags:\n- mergesearch\n- merge\nbase_model:\n")
-	names := namesOf(p.Recipe)
-	slices.Sort(names)
-	names = slices.Compact(names)
+	names := p.Recipe.ModelNames()
 	for _, n := range names {
 		fmt.Fprintf(&b, "- %s\n", yamlString(n))
 	}

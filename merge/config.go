@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"mergesearch"
+	"mergesearch/merge/architecture"
 	"mergesearch/merge/safetensors"
 )
 
@@ -18,13 +21,13 @@ var shapeKeys = []string{
 }
 
 // compareConfigs demands that the models' config.json agree on what shapes the
-// tensors. Models without one are compared by their tensors alone.
-func (e *Engine) compareConfigs(first *model) error {
+// tensors, except for the keys named. Models without one are compared by their tensors alone.
+func compareConfigs(first *model, models []*model, except ...string) error {
 	want, err := readConfig(first)
 	if err != nil {
 		return err
 	}
-	for _, m := range e.models {
+	for _, m := range models {
 		have, err := readConfig(m)
 		if err != nil {
 			return err
@@ -32,16 +35,32 @@ func (e *Engine) compareConfigs(first *model) error {
 		for _, key := range shapeKeys {
 			a, inFirst := want[key]
 			b, inModel := have[key]
-			if inFirst && inModel && a != b {
+			if inFirst && inModel && a != b && !slices.Contains(except, key) {
+				hint := "the models must have the same architecture"
+				if key == "vocab_size" {
+					hint = "models of different vocabularies are merged with tokenizer: {source: union}"
+				}
 				return &mergesearch.InputError{
 					File: filepath.Join(m.Dir(), "config.json"), Field: key,
-					Problem: fmt.Sprintf("%v, but %v in %s", b, a, filepath.Join(first.Dir(), "config.json")),
-					Hint:    "the models must have the same architecture",
+					Problem: fmt.Sprintf("%v, but %v in %s", b, a, filepath.Join(first.Dir(), "config.json")), Hint: hint,
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// architectureOf looks a model up in the table of architectures.
+func architectureOf(m *model) (*architecture.Architecture, error) {
+	files, err := m.Files()
+	if err != nil || files["config.json"] == nil {
+		return nil, err
+	}
+	if _, err := safetensors.ObjectSpans(files["config.json"]); err != nil {
+		return nil, nil // refused with its place when the models are compared
+	}
+	a, err := architecture.Lookup(files["config.json"])
+	return a, mergesearch.InFile(err, filepath.Join(m.Dir(), "config.json"))
 }
 
 // readConfig returns the numbers and strings at the top of a model's config.json,
@@ -81,25 +100,72 @@ var torchName = map[mergesearch.DType]string{
 // changed, not even the spacing.
 func withDType(config []byte, d mergesearch.DType) []byte {
 	name, known := torchName[d]
-	spans, err := safetensors.ObjectSpans(config)
-	if err != nil || !known {
-		return config // Open has checked the text; types that config.json cannot name stay
+	if !known {
+		return config // types that config.json cannot name stay
 	}
-	value := []byte(`"` + name + `"`)
-	found := false
-	for i := len(spans) - 1; i >= 0; i-- {
-		if s := spans[i]; s.Key == "torch_dtype" || s.Key == "dtype" {
-			config = bytes.Join([][]byte{config[:s.Begin], value, config[s.End:]}, nil)
-			found = true
+	value := `"` + name + `"`
+	out, old := replaceEntry(config, []string{"torch_dtype"}, value)
+	out, new := replaceEntry(out, []string{"dtype"}, value)
+	if old || new {
+		return out
+	}
+	return addEntry(out, "torch_dtype", value)
+}
+
+// replaceEntry sets an entry that exists, at a path of keys, and reports whether
+// it did.
+func replaceEntry(text []byte, path []string, value string) ([]byte, bool) {
+	spans, err := safetensors.ObjectSpans(text)
+	if err != nil {
+		return text, false // Open has checked the text
+	}
+	for _, s := range spans {
+		if s.Key != path[0] {
+			continue
 		}
+		inner, done := []byte(value), true
+		if len(path) > 1 {
+			inner, done = replaceEntry(text[s.Begin:s.End], path[1:], value)
+		}
+		return bytes.Join([][]byte{text[:s.Begin], inner, text[s.End:]}, nil), done
 	}
-	if found {
-		return config
+	return text, false
+}
+
+func addEntry(text []byte, key, value string) []byte {
+	spans, err := safetensors.ObjectSpans(text)
+	if err != nil {
+		return text
 	}
-	at := bytes.IndexByte(config, '{') + 1
-	insert := "\n  \"torch_dtype\": " + string(value)
+	at := bytes.IndexByte(text, '{') + 1
+	insert := fmt.Sprintf("\n  %q: %s", key, value)
 	if len(spans) > 0 {
 		insert += ","
 	}
-	return bytes.Join([][]byte{config[:at], []byte(insert), config[at:]}, nil)
+	return bytes.Join([][]byte{text[:at], []byte(insert), text[at:]}, nil)
+}
+
+// withLayers returns config.json with the numbers of layers that the recipe's
+// slices make, under the key that the architecture has for each stack.
+func (p *Plan) withLayers(config []byte) ([]byte, error) {
+	for _, stack := range sortedKeys(p.layers) {
+		n := fmt.Sprint(p.layers[stack])
+		keys := []string{p.donor.architecture.LayersKey(stack)}
+		if keys[0] == "" {
+			keys = []string{"num_hidden_layers", "n_layer", "num_layers"}
+		}
+		done := false
+		for _, key := range keys {
+			if !done {
+				config, done = replaceEntry(config, strings.Split(key, "."), n)
+			}
+		}
+		if !done {
+			return nil, &mergesearch.InputError{
+				File: filepath.Join(p.donor.Dir(), "config.json"), Field: keys[0],
+				Problem: "no such entry, so the number of layers cannot be set", Hint: "give the model a config.json that names its number of layers",
+			}
+		}
+	}
+	return config, nil
 }

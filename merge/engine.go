@@ -36,40 +36,24 @@ type Options struct {
 
 // Engine holds opened models and merges them. It is safe for concurrent use.
 type Engine struct {
-	models  []*model // sorted by name
-	base    string
-	tensors []tensorInfo   // in the order in which the model uses them
-	index   map[string]int // of tensors
+	models []*model // sorted by name
+	base   string
 
 	kernel  kernel.Kernel
 	tile    int
 	threads int
 	slots   chan struct{} // one for each tile that may be worked on
 	stats   statistics
+	inputs  identities
 	arenas  arenas
 }
 
-// model is one opened model.
-type model struct {
-	name   string
-	key    string // goes into masks and orders the arithmetic; see setKeys
-	number int    // place among the engine's models
-	*safetensors.Checkpoint
-}
-
-// tensorInfo is what all models have in common of a tensor.
-type tensorInfo struct {
-	name     string
-	shape    []int
-	elements int
-	position float64 // of its layer, 0 to 1
-}
-
-// Open opens the models and checks that they can be merged with each other. It
-// reads headers and config.json, no tensors. Errors are *mergesearch.InputError
-// when a model is to blame.
+// Open opens the models. It reads headers and config.json, no tensors. Whether
+// they fit each other depends on the recipe: Plan checks it, and CheckFamily does
+// for all that a search may ask. Errors are *mergesearch.InputError when a model
+// is to blame.
 func Open(o Options) (*Engine, error) {
-	e := &Engine{base: o.Base, index: map[string]int{}, tile: cmp.Or(o.TileElements, 1<<16), threads: o.Threads}
+	e := &Engine{base: o.Base, tile: cmp.Or(o.TileElements, 1<<16), threads: o.Threads}
 	if len(o.Models) == 0 {
 		return nil, &mergesearch.InputError{Field: "models", Problem: "no models to merge"}
 	}
@@ -86,18 +70,14 @@ func Open(o Options) (*Engine, error) {
 	e.slots = make(chan struct{}, e.threads)
 	e.stats.limit = cmp.Or(o.CacheBytes, 64<<20)
 	for _, name := range slices.Sorted(maps.Keys(o.Models)) {
-		c, err := safetensors.Open(o.Models[name])
+		m, err := openModel(name, o.Models[name])
 		if err != nil {
 			e.Close()
 			return nil, err
 		}
-		e.models = append(e.models, &model{name: name, number: len(e.models), Checkpoint: c})
+		e.models = append(e.models, m)
 	}
 	e.setKeys()
-	if err := e.compare(); err != nil {
-		e.Close()
-		return nil, err
-	}
 	return e, nil
 }
 
@@ -120,14 +100,14 @@ func (e *Engine) setKeys() {
 // Close unmaps the models. No merge may be under way.
 func (e *Engine) Close() {
 	for _, m := range e.models {
-		m.Release()
+		m.checkpoint.Release()
 	}
 }
 
 // Model returns the opened checkpoint of a model, which belongs to the engine.
 func (e *Engine) Model(name string) (*safetensors.Checkpoint, bool) {
 	if m := e.modelNamed(name); m != nil {
-		return m.Checkpoint, true
+		return m.checkpoint, true
 	}
 	return nil, false
 }
@@ -148,14 +128,14 @@ func (e *Engine) modelNames() []string {
 	return names
 }
 
-// compare demands that all models have the same tensors in the same shapes and
-// a fitting config.json, and takes down what they have in common.
-func (e *Engine) compare() error {
+// CheckFamily demands that all models have the same tensors in the same shapes
+// and a fitting config.json, as a search does, which merges any of them.
+func (e *Engine) CheckFamily() error {
 	first := e.models[0]
 	if m := e.modelNamed(e.base); m != nil {
 		first = m
 	}
-	if err := e.compareConfigs(first); err != nil {
+	if err := compareConfigs(first, e.models); err != nil {
 		return err
 	}
 	for _, m := range e.models {
@@ -164,21 +144,6 @@ func (e *Engine) compare() error {
 				return err
 			}
 		}
-	}
-	layers := map[string]int{} // of each stack of layers
-	for _, name := range first.Names() {
-		if stack, k, _, ok := safetensors.Layer(name); ok {
-			layers[stack] = max(layers[stack], k+1)
-		}
-	}
-	for i, name := range first.Names() {
-		info, _ := first.Info(name)
-		t := tensorInfo{name: name, shape: info.Shape, elements: mergesearch.Tensor{Shape: info.Shape}.Elements()}
-		if stack, k, _, ok := safetensors.Layer(name); ok {
-			t.position = position(k, layers[stack])
-		}
-		e.index[name] = i
-		e.tensors = append(e.tensors, t)
 	}
 	return nil
 }
@@ -197,29 +162,44 @@ func compareTensors(a, b *model) error {
 	for _, name := range a.Names() {
 		x, _ := a.Info(name)
 		y, ok := b.Info(name)
-		switch {
-		case !ok:
-			return &mergesearch.InputError{
-				File: b.Dir(), Field: name, Problem: "tensor is missing, " + a.File(name) + " has it",
-				Hint: "the models must have the same architecture; one that ties its head to the embeddings does not fit one that does not",
-			}
-		case !slices.Equal(x.Shape, y.Shape):
-			return &mergesearch.InputError{
-				File: b.File(name), Field: name, Problem: fmt.Sprintf("shape %v, but %v in %s", y.Shape, x.Shape, a.File(name)),
-				Hint: "the models must have the same architecture and vocabulary",
-			}
-		case x.DType.Float() != y.DType.Float() || !x.DType.Float() && x.DType != y.DType:
-			return &mergesearch.InputError{
-				File: b.File(name), Field: name, Problem: fmt.Sprintf("type %s cannot be merged with %s in %s", y.DType, x.DType, a.File(name)),
-			}
+		if !ok {
+			return missingTensor(a, b, name)
+		}
+		if err := comparePair(a, x, b, y); err != nil {
+			return err
 		}
 	}
 	for _, name := range b.Names() {
 		if _, ok := a.Info(name); !ok {
-			return &mergesearch.InputError{
-				File: b.File(name), Field: name, Problem: "tensor is not in " + filepath.Clean(a.Dir()),
-				Hint: "the models must have the same architecture; one that ties its head to the embeddings does not fit one that does not",
-			}
+			return foreignTensor(a, b, name)
+		}
+	}
+	return nil
+}
+
+const sameArchitecture = "the models must have the same architecture; one that ties its head to the embeddings does not fit one that does not"
+
+// missingTensor says that b lacks a tensor of a.
+func missingTensor(a, b *model, name string) error {
+	return &mergesearch.InputError{File: b.Dir(), Field: name, Problem: "tensor is missing, " + a.File(name) + " has it", Hint: sameArchitecture}
+}
+
+// foreignTensor says that b has a tensor that a lacks.
+func foreignTensor(a, b *model, name string) error {
+	return &mergesearch.InputError{File: b.File(name), Field: name, Problem: "tensor is not in " + filepath.Clean(a.Dir()), Hint: sameArchitecture}
+}
+
+// comparePair demands that two tensors have one shape and types that can be merged.
+func comparePair(a *model, x safetensors.Info, b *model, y safetensors.Info) error {
+	if !slices.Equal(x.Shape, y.Shape) {
+		return &mergesearch.InputError{
+			File: b.File(y.Name), Field: y.Name, Problem: fmt.Sprintf("shape %v, but %v in %s", y.Shape, x.Shape, a.File(x.Name)),
+			Hint: "the models must have the same architecture and vocabulary",
+		}
+	}
+	if x.DType.Float() != y.DType.Float() || !x.DType.Float() && x.DType != y.DType {
+		return &mergesearch.InputError{
+			File: b.File(y.Name), Field: y.Name, Problem: fmt.Sprintf("type %s cannot be merged with %s in %s", y.DType, x.DType, a.File(x.Name)),
 		}
 	}
 	return nil

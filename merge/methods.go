@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"fmt"
+
 	"mergesearch"
 	"mergesearch/merge/kernel"
 )
@@ -57,6 +59,17 @@ func (m *method) known() []string {
 		names = append(names, p.Name)
 	}
 	return append(names, m.ignored...)
+}
+
+// count says how many models a method merges.
+func count(m mergesearch.Method) string {
+	switch {
+	case m.Least == m.Most:
+		return fmt.Sprintf("%d models", m.Most)
+	case m.Most == 0:
+		return fmt.Sprintf("at least %d models", m.Least)
+	}
+	return fmt.Sprintf("%d to %d models", m.Least, m.Most)
 }
 
 func methodNames() []string {

@@ -1,14 +1,13 @@
 package merge
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
 
 	"mergesearch"
-	"mergesearch/merge/kernel"
 )
 
 // Plan is a recipe checked against the opened models and resolved to one value
@@ -24,6 +23,11 @@ type Plan struct {
 	BytesRead, BytesWritten int64 // of tensors, each input counted once
 
 	method *method
+	donor  *model
+	models []*model       // all that the recipe names, stages included
+	layers map[string]int // layers of each stack whose number the recipe sets
+
+	aligned *commonVocabulary // nil: all models have the donor's vocabulary
 }
 
 // PlannedTensor is one tensor of the result.
@@ -35,12 +39,28 @@ type PlannedTensor struct {
 	// Copied is true for tensors that are not floating.
 	Copied bool
 
-	// Global holds the parameters of the recipe, PerModel those of each model of
-	// the plan, by name. Both are nil for copied tensors.
+	// Inputs are merged, in the order of the arithmetic. Base is what task vectors
+	// are taken from; it is the first input of a pair, and nil for methods without.
+	Inputs []InputTensor
+	Base   *InputTensor
+
+	// Global holds the parameters of the recipe, PerModel those of each input, by
+	// name. Both are nil for copied tensors.
 	Global   map[string]float64
 	PerModel []map[string]float64
 
+	method   *method // the plan's, or passthrough where optional inputs are missing
 	elements int
+	aligned  *commonVocabulary // of tensors whose rows are tokens
+}
+
+// InputTensor is one tensor of a model.
+type InputTensor struct {
+	Model, Tensor string
+
+	model      *model
+	parameters map[string]mergesearch.Setting
+	order      int // place among the sources as written
 }
 
 func (t PlannedTensor) bytes() int64 { return int64(t.elements) * int64(t.DType.Size()) }
@@ -48,35 +68,25 @@ func (t PlannedTensor) bytes() int64 { return int64(t.elements) * int64(t.DType.
 // Plan checks a recipe and resolves it. It reads no tensors. Errors are
 // *mergesearch.InputError.
 func (e *Engine) Plan(r mergesearch.Recipe) (*Plan, error) {
-	m, err := checkRecipe(r)
-	if err != nil {
-		return nil, err
-	}
-	p := &Plan{Recipe: r, Method: m.Method, method: m}
-	if err := e.chooseModels(p); err != nil {
-		return nil, err
-	}
-	out, err := outputType(r)
-	if err != nil {
-		return nil, err
-	}
-	donor := e.modelNamed(p.Donor)
-	for _, t := range e.tensors {
-		info, _ := donor.Info(t.name)
-		pt := PlannedTensor{Name: t.name, DType: info.DType, Shape: t.shape, Copied: !info.DType.Float(), elements: t.elements}
-		if !pt.Copied {
-			if out != "" {
-				pt.DType = out
-			}
-			if err := p.resolve(&pt, t.position); err != nil {
-				return nil, err
-			}
+	s := scope{engine: e, stages: map[string]*model{}}
+	for _, st := range r.Stages {
+		p, err := s.plan(st.Recipe)
+		if err != nil {
+			return nil, inStage(err, st.Name)
 		}
-		p.Tensors = append(p.Tensors, pt)
-		p.BytesWritten += pt.bytes()
-		p.BytesRead += e.bytesRead(p, t.name)
+		s.stages[st.Name] = newStage(e, st.Name, p)
 	}
-	return p, nil
+	return s.plan(r)
+}
+
+func inStage(err error, name string) error {
+	var in *mergesearch.InputError
+	if !errors.As(err, &in) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	named := *in
+	named.Field = join("document "+name, in.Field)
+	return &named
 }
 
 // Check reports whether the recipe can be built, as far as headers tell.
@@ -85,83 +95,101 @@ func (e *Engine) Check(r mergesearch.Recipe) error {
 	return err
 }
 
-// chooseModels finds the models of the recipe and puts them in order.
-func (e *Engine) chooseModels(p *Plan) error {
-	r := p.Recipe
-	for _, name := range namesOf(r) {
-		if e.modelNamed(name) == nil {
-			return mergesearch.UnknownWord("model", name, e.modelNames())
-		}
-	}
-	for _, in := range r.Models {
-		if !p.Method.NeedsBase || in.Model != r.Base {
-			p.Models = append(p.Models, in.Model)
-		}
-	}
-	if p.Method.Pair && !slices.Contains(p.Models, r.Base) {
-		p.Models = append(p.Models, r.Base)
-	}
-	if p.Method.Pair || p.Method.NeedsBase {
-		p.Base = r.Base
-	}
-	slices.SortFunc(p.Models, func(a, b string) int { return cmp.Compare(e.modelNamed(a).key, e.modelNamed(b).key) })
-	if p.Method.Pair && len(p.Models) == 2 && p.Models[1] == r.Base {
-		slices.Reverse(p.Models) // the base is the first of a pair, whatever its name
-	}
-	switch {
-	case p.Method.Pair && len(p.Models) != 2:
-		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%s merges two models, this recipe has %d", r.Method, len(p.Models))}
-	case p.method.oneModel && len(p.Models) != 1:
-		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%s takes one model, this recipe has %d", r.Method, len(p.Models))}
-	case len(p.Models) == 0:
-		return &mergesearch.InputError{Field: "models", Problem: "no model besides the base model"}
-	case len(p.Models) > kernel.MaxModels:
-		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%d models, the limit is %d", len(p.Models), kernel.MaxModels)}
-	}
-	p.Donor = p.Models[0]
-	if r.Base != "" {
-		p.Donor = r.Base
-	} else if e.base != "" && !p.method.oneModel {
-		p.Donor = e.base
-	}
-	return nil
+// scope is what names of models stand for while a recipe is planned.
+type scope struct {
+	engine *Engine
+	stages map[string]*model
 }
 
-// namesOf returns the models that a recipe names.
-func namesOf(r mergesearch.Recipe) []string {
-	var names []string
-	if r.Base != "" {
-		names = append(names, r.Base)
+func (s scope) model(name string) (*model, error) {
+	if m := s.stages[name]; m != nil {
+		return m, nil
 	}
-	for _, in := range r.Models {
-		names = append(names, in.Model)
+	if m := s.engine.modelNamed(name); m != nil {
+		return m, nil
 	}
-	return names
+	return nil, mergesearch.UnknownWord("model", name, append(s.engine.modelNames(), sortedKeys(s.stages)...))
 }
 
-// resolve fills in the parameters of one tensor.
-func (p *Plan) resolve(t *PlannedTensor, position float64) error {
+// plan resolves one document.
+func (s scope) plan(r mergesearch.Recipe) (*Plan, error) {
+	m, err := checkRecipe(r)
+	if err != nil {
+		return nil, err
+	}
+	out, err := outputType(r)
+	if err != nil {
+		return nil, err
+	}
+	l := &layout{scope: s, Plan: &Plan{Recipe: r, Method: m.Method, method: m, layers: map[string]int{}}, dtype: out}
+	if err := l.chooseModels(); err != nil {
+		return nil, err
+	}
+	if err := l.align(); err != nil {
+		return nil, err
+	}
+	if err := l.build(); err != nil {
+		return nil, err
+	}
+	l.sum()
+	return l.Plan, nil
+}
+
+// sum adds up what is read and written.
+func (p *Plan) sum() {
+	for _, t := range p.Tensors {
+		p.BytesWritten += t.bytes()
+		inputs := t.Inputs
+		if t.Base != nil && !slices.ContainsFunc(inputs, t.Base.same) {
+			inputs = append(slices.Clone(inputs), *t.Base)
+		}
+		for _, in := range inputs {
+			info, _ := in.model.Info(in.Tensor)
+			p.BytesRead += info.End - info.Begin
+		}
+	}
+}
+
+func (t *InputTensor) same(o InputTensor) bool { return t.model == o.model && t.Tensor == o.Tensor }
+
+// resolve fills in the parameters of one tensor with mergekit's precedence: the
+// input's own parameters, then each of the levels. Parameters of a model go by the
+// name of its tensor, those of the recipe by the name of the output.
+func (t *PlannedTensor) resolve(levels []map[string]mergesearch.Setting, position float64) error {
 	t.Global = map[string]float64{}
-	t.PerModel = make([]map[string]float64, len(p.Models))
-	for i := range p.Models {
+	t.PerModel = make([]map[string]float64, len(t.Inputs))
+	for i := range t.Inputs {
 		t.PerModel[i] = map[string]float64{}
 	}
-	for _, d := range p.Method.Parameters {
+	for _, d := range t.method.Parameters {
 		if !d.PerModel {
-			v, ok := p.Recipe.Parameters[d.Name].At(t.Name, position)
+			v, ok := settle(d.Name, t.Name, position, levels)
 			if err := t.set(t.Global, d, v, ok, ""); err != nil {
 				return err
 			}
 			continue
 		}
-		for i, model := range p.Models {
-			v, ok := p.Recipe.Value(d.Name, model, t.Name, position)
-			if err := t.set(t.PerModel[i], d, v, ok, model); err != nil {
+		for i, in := range t.Inputs {
+			v, ok := in.parameters[d.Name].At(in.Tensor, position)
+			if !ok {
+				v, ok = settle(d.Name, in.Tensor, position, levels)
+			}
+			if err := t.set(t.PerModel[i], d, v, ok, in.Model); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// settle returns the value of the first level that gives one.
+func settle(name, tensor string, position float64, levels []map[string]mergesearch.Setting) (float64, bool) {
+	for _, set := range levels {
+		if v, ok := set[name].At(tensor, position); ok {
+			return v, true
+		}
+	}
+	return 0, false
 }
 
 func (t *PlannedTensor) set(to map[string]float64, d mergesearch.Parameter, v float64, given bool, model string) error {
@@ -180,19 +208,6 @@ func (t *PlannedTensor) set(to map[string]float64, d mergesearch.Parameter, v fl
 	}
 	to[d.Name] = v
 	return nil
-}
-
-func (e *Engine) bytesRead(p *Plan, tensor string) int64 {
-	names := p.Models
-	if p.Base != "" && !slices.Contains(names, p.Base) {
-		names = append(slices.Clone(names), p.Base)
-	}
-	var n int64
-	for _, name := range names {
-		info, _ := e.modelNamed(name).Info(tensor)
-		n += info.End - info.Begin
-	}
-	return n
 }
 
 // outputType returns the type that the recipe asks for, or "" for that of the
@@ -231,7 +246,7 @@ func checkRecipe(r mergesearch.Recipe) (*method, error) {
 	if r.Base == "" && (m.NeedsBase || m.Pair) {
 		return nil, &mergesearch.InputError{Field: "base_model", Problem: "missing: " + m.Name + " needs one"}
 	}
-	if len(r.Models) == 0 {
+	if len(r.Models) == 0 && len(r.Slices) == 0 && len(r.Modules) == 0 {
 		return nil, &mergesearch.InputError{Field: "models", Problem: "missing"}
 	}
 	if err := m.checkParameters(r.Parameters, "parameters", false); err != nil {

@@ -94,7 +94,11 @@ func TestModelsThatDoNotFit(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, err := merge.Open(merge.Options{Models: dirs, Base: "base"})
+			e, err := merge.Open(merge.Options{Models: dirs, Base: "base"})
+			if err == nil {
+				defer e.Close()
+				err = e.CheckFamily()
+			}
 			wantInputError(t, err, append(c.want, dirs["expert"])...)
 		})
 	}
@@ -131,8 +135,8 @@ func TestDifferentBuffersAreRefused(t *testing.T) {
 	wantInputError(t, err, "model.position_ids", "differs")
 }
 
-// A gradient runs over the layers; tensors outside the layers take its first
-// value, and a single layer its last.
+// A gradient runs over the layers. What comes before them takes its first value,
+// what comes after them its last, and so does a single layer.
 func TestGradients(t *testing.T) {
 	e := family(t, mergetest.Checkpoint{Layers: 5, Untied: true}, merge.Options{})
 	r := recipe("linear", "", "expert-a")
@@ -144,7 +148,7 @@ func TestGradients(t *testing.T) {
 	want := map[string]float64{
 		"model.embed_tokens.weight": 0, "model.layers.0.mlp.up_proj.weight": 0, "model.layers.1.mlp.up_proj.weight": 0.5,
 		"model.layers.2.mlp.up_proj.weight": 1, "model.layers.3.mlp.up_proj.weight": 5.5, "model.layers.4.mlp.up_proj.weight": 10,
-		"model.norm.weight": 0, "lm_head.weight": 0,
+		"model.norm.weight": 10, "lm_head.weight": 10,
 	}
 	for _, x := range p.Tensors {
 		if w, ok := want[x.Name]; ok && x.PerModel[0]["weight"] != w {

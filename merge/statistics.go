@@ -27,13 +27,13 @@ const (
 	keptStat
 )
 
-// statKey names one number of a tensor: base and model are places among the
-// engine's models.
+// statKey names one number of two tensors, which stand for themselves by the
+// identity of an operand.
 type statKey struct {
-	kind                statKind
-	base, model, tensor int32
-	kept                uint64 // elements or, of a mask, its bound
-	mask, stream        uint64 // of a mask
+	kind         statKind
+	base, model  int32
+	kept         uint64 // elements or, of a mask, its bound
+	mask, stream uint64 // of a mask
 }
 
 type statEntry struct {
@@ -84,7 +84,7 @@ func kept[T any](s *statistics, k statKey, compute func() T) T {
 }
 
 func (b *binding) key(kind statKind, base, x operand) statKey {
-	return statKey{kind: kind, base: int32(base.model.number), model: int32(x.model.number), tensor: int32(b.index)}
+	return statKey{kind: kind, base: base.identity, model: x.identity}
 }
 
 // trim returns the threshold that keeps this many of model i's task vector.

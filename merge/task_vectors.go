@@ -72,12 +72,16 @@ func (b *binding) keepDrawn(i int) kernel.TaskVector {
 	if density >= 1 {
 		return kernel.TaskVector{}
 	}
-	mask := kernel.NewMask(b.seed, b.models[i].model.key, b.tensor, max(density, 0))
+	mask := b.models[i].maskKey().mask(b.seed, density)
 	scale := float32(1)
 	if b.flag("rescale") {
 		scale = rescale(b.sumMagnitudes(i), b.sumKept(i, mask))
 	}
 	return kernel.TaskVector{Keep: kernel.KeepRandom, Mask: mask, Scale: scale}
+}
+
+func (k maskKey) mask(seed uint64, density float64) kernel.Mask {
+	return kernel.NewMask(seed, k.model, k.tensor, max(density, 0))
 }
 
 // rescale returns the factor that brings a kept sum of magnitudes back to the
@@ -149,7 +153,7 @@ func (o operands) keepDrawnReference(d []float32, i int) []float32 {
 	if density >= 1 {
 		return d
 	}
-	mask := kernel.NewMask(o.seed, o.keys[i], o.tensor, max(density, 0))
+	mask := o.masks[i].mask(o.seed, density)
 	magnitude := func(e int) float64 { return math.Abs(float64(d[e])) }
 	scale := float32(1)
 	if o.flag("rescale") {

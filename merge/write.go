@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"mergesearch"
@@ -90,11 +89,9 @@ func (p *Plan) specs() []mergesearch.Tensor {
 }
 
 func (e *Engine) mappedBytes(p *Plan) int64 {
-	names := namesOf(p.Recipe)
-	slices.Sort(names)
 	var n int64
-	for _, name := range slices.Compact(names) {
-		n += e.modelNamed(name).MappedBytes()
+	for _, m := range p.models {
+		n += m.MappedBytes()
 	}
 	return n
 }

@@ -176,6 +176,9 @@ func (s *session) openModels() error {
 	if err != nil {
 		return err
 	}
+	if err := s.engine.CheckFamily(); err != nil {
+		return err
+	}
 	return s.checkFamily()
 }
 
