@@ -79,6 +79,21 @@ func (e *Engine) Write(ctx context.Context, r mergesearch.Recipe, out string, o 
 	}, nil
 }
 
+// MemoryOf returns about how much private memory Write takes for a plan: the
+// program, two chunks, what is kept between merges, and with mergekit's arithmetic
+// the largest tensor in float32 for each model.
+func (e *Engine) MemoryOf(p *Plan) int64 {
+	n := int64(2*chunkBytes) + 24<<20 + min(e.stats.limit, int64(len(p.Tensors))*8*statBytes)
+	if p.Recipe.Compat == "" {
+		return n
+	}
+	var largest int64
+	for _, t := range p.Tensors {
+		largest = max(largest, 4*int64(t.elements)*int64(2*len(t.Inputs)+4))
+	}
+	return n + largest
+}
+
 // specs returns the tensors of the plan without data.
 func (p *Plan) specs() []mergesearch.Tensor {
 	var out []mergesearch.Tensor

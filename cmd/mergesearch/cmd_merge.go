@@ -2,8 +2,9 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,26 +14,34 @@ import (
 )
 
 func newMergeCommand() *cobra.Command {
-	var threads int
+	var o mergeOptions
 	c := &cobra.Command{
-		Use: "merge RECIPE OUT", Short: "build one recipe into a model directory", Args: arguments(2, 2),
+		Use: "merge RECIPE OUT", Short: "build one recipe into a model directory", Args: arguments(1, 2),
 		Long: `merge reads a recipe in mergekit's YAML, checks it against the headers of all
 models before it reads a tensor, and writes a complete Hugging Face directory.
-Paths in the recipe are relative to the working directory.`,
+Models are named by directory, relative to the working directory, or by OWNER/NAME
+where the Hugging Face cache has them. With --dry-run it prints the plan instead,
+and OUT may be left out.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			recipe, err := merge.ReadRecipe(args[0])
+			if len(args) == 1 && !o.dryRun {
+				return arguments(2, 2)(c, args)
+			}
+			recipe, err := o.read(args[0])
 			if err != nil {
 				return err
 			}
-			engine, err := openFor(recipe, threads)
+			engine, err := openFor(recipe, o.threads)
 			if err != nil {
-				return err
-			}
-			defer engine.Close()
-			if err := engine.Check(recipe); err != nil {
 				return mergesearch.InFile(err, args[0])
 			}
-			done, err := engine.Write(c.Context(), recipe, args[1], merge.WriteOptions{Tool: tool})
+			defer engine.Close()
+			if err := engine.CheckVocabulary(recipe); err != nil {
+				return mergesearch.InFile(err, args[0])
+			}
+			if o.dryRun {
+				return printPlan(c, engine, recipe)
+			}
+			done, err := engine.Write(c.Context(), recipe, args[1], merge.WriteOptions{Tool: tool, ShardBytes: o.shardBytes})
 			if err != nil {
 				return err
 			}
@@ -43,22 +52,71 @@ Paths in the recipe are relative to the working directory.`,
 			return err
 		},
 	}
-	c.Flags().IntVar(&threads, "threads", runtime.GOMAXPROCS(0), "threads of the merge engine")
+	o.addFlags(c)
 	return c
 }
 
-// openFor opens the models that a recipe names by their paths.
-func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
-	models := map[string]string{}
-	for _, in := range r.Models {
-		models[in.Model] = filepath.Clean(in.Model)
+// mergeOptions are the flags of merge.
+type mergeOptions struct {
+	threads    int
+	dryRun     bool
+	compat     bool
+	shardSize  string
+	shardBytes int64
+}
+
+func (o *mergeOptions) addFlags(c *cobra.Command) {
+	c.Flags().IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the merge engine")
+	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan: tensors, sources, parameters for each layer, bytes, time, memory")
+	c.Flags().BoolVar(&o.compat, "compat", false, "give mergekit's numbers, its rounding and its defects (docs/mergekit-differences.md)")
+	c.Flags().StringVar(&o.shardSize, "shard-size", "5GB", "most bytes of tensors in one file, such as 500MB")
+}
+
+// read reads the recipe with what the flags change of it.
+func (o *mergeOptions) read(file string) (mergesearch.Recipe, error) {
+	var err error
+	if o.shardBytes, err = parseBytes("--shard-size", o.shardSize); err != nil {
+		return mergesearch.Recipe{}, err
 	}
-	base := r.Base
-	if base == "" && len(r.Models) > 0 {
-		base = r.Models[0].Model
+	r, err := merge.ReadRecipe(file)
+	if err != nil || !o.compat {
+		return r, err
 	}
-	models[base] = filepath.Clean(base)
-	return merge.Open(merge.Options{Models: models, Base: base, Threads: threads})
+	r.Compat = "mergekit"
+	for i := range r.Stages {
+		r.Stages[i].Recipe.Compat = "mergekit"
+	}
+	return r, nil
+}
+
+func printPlan(c *cobra.Command, e *merge.Engine, r mergesearch.Recipe) error {
+	plan, err := planMerge(e, r)
+	if err != nil {
+		return err
+	}
+	if wantsJSON(c) {
+		return report.Write(c.OutOrStdout(), plan)
+	}
+	return plan.print(c.OutOrStdout())
+}
+
+// parseBytes reads a number of bytes with a unit: 500MB, 5GB, 64kB, 1000.
+func parseBytes(flag, text string) (int64, error) {
+	number, unit := strings.TrimSpace(text), float64(1)
+	for _, u := range []struct {
+		suffix string
+		bytes  float64
+	}{{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"b", 1}} {
+		if rest, ok := strings.CutSuffix(strings.ToLower(number), u.suffix); ok {
+			number, unit = strings.TrimSpace(rest), u.bytes
+			break
+		}
+	}
+	x, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(x*unit >= 1 && x*unit < 1<<62) {
+		return 0, &mergesearch.InputError{Field: flag, Problem: fmt.Sprintf("%q is no number of bytes", text), Hint: "write 500MB or 5GB"}
+	}
+	return int64(x * unit), nil
 }
 
 func bytesText(n int64) string {
