@@ -28,12 +28,59 @@ func modelCard(p *Plan, recipe []byte, tool string) []byte {
 		}
 		fmt.Fprintf(&b, "- %s%s\n", code(n), role)
 	}
+	b.Write(p.licences())
 	fmt.Fprintf(&b, "\nConfiguration and tokenizer are those of %s.\n", code(p.Donor))
 	fmt.Fprintf(&b, "\n## Recipe\n\nRecipe %s, readable by mergekit but for the `mergesearch` block, also in `recipe.yaml`:\n\n", code(string(p.Recipe.ID())))
 	for line := range strings.Lines(string(recipe)) {
 		b.WriteString("    " + line)
 	}
 	return b.Bytes()
+}
+
+// licences lists what the models' own cards say of their licences. Whether they
+// allow a merge is for the reader to judge.
+func (p *Plan) licences() []byte {
+	var b bytes.Buffer
+	for _, m := range p.models {
+		if m.checkpoint == nil {
+			continue
+		}
+		card, err := m.checkpoint.ReadFile("README.md", maxCardBytes)
+		if err != nil {
+			continue // no card, or none that can be read: nothing is known
+		}
+		if licence := licenceOf(card); licence != "" {
+			fmt.Fprintf(&b, "- %s: %s\n", code(m.name), code(licence))
+		}
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return append([]byte("\nLicences, as the models' cards state them:\n\n"), b.Bytes()...)
+}
+
+const maxCardBytes = 1 << 20
+
+// licenceOf returns the licence in the front matter of a model card, or "".
+func licenceOf(card []byte) string {
+	front, ok := strings.CutPrefix(strings.ReplaceAll(string(card), "\r\n", "\n"), "---\n")
+	if !ok {
+		return ""
+	}
+	front, _, ok = strings.Cut(front, "\n---")
+	if !ok {
+		return ""
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(front) {
+		if key, value, ok := strings.Cut(line, ":"); ok {
+			found[key] = strings.Trim(strings.TrimSpace(value), `"'`)
+		}
+	}
+	if found["license"] == "other" && found["license_name"] != "" {
+		return found["license_name"]
+	}
+	return found["license"]
 }
 
 // code returns text as a Markdown code span, which nothing in it can end.

@@ -231,6 +231,17 @@ func (c *Checkpoint) computeDigest() string {
 // first call. The caller must not change them.
 func (c *Checkpoint) Files() (map[string][]byte, error) { return c.files() }
 
+// ReadFile returns another small file of the directory, or fs.ErrNotExist. Files
+// of more bytes than the limit are a *mergesearch.InputError.
+func (c *Checkpoint) ReadFile(name string, limit int64) ([]byte, error) {
+	d, err := openDirectory(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	return d.read(name, limit)
+}
+
 // Release unmaps the files. Data of tensors must not be touched afterwards.
 func (c *Checkpoint) Release() {
 	c.release.Do(func() {
