@@ -3,8 +3,10 @@
 //
 // Types to know: Checkpoint describes a Llama-shaped model of a few kilobytes;
 // Write puts it on disk, sharded or not, in any floating type; Family writes a
-// base model and experts that differ from it as fine-tuned models do. Laws runs
-// the law suite for one method of package merge.
+// base model and experts that differ from it as fine-tuned models do. Miniature
+// writes a tiny model of any family of architectures that Families lists, with the
+// names and shapes that transformers stores. Laws runs the law suite for one method
+// of package merge.
 //
 // The laws, each a subtest by this name:
 //
