@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,11 +156,12 @@ func TestGolden(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !slices.Equal(a.tokens, c.Vocab) {
-					t.Fatalf("vocabulary\n%q, mergekit has\n%q", a.tokens, c.Vocab)
+				if err := diffRows(a, c, models, g.Columns); err != nil {
+					t.Error(err)
 				}
-				compareRows(t, a, c, models, g.Columns)
-				compareFile(t, a, c)
+				if err := diffFile(a, c, c.spec(t).Tokens); err != nil {
+					t.Error(err)
+				}
 				if *writeTo != "" {
 					writeFiles(t, filepath.Join(*writeTo, f.Name, strconv.Itoa(i)), a.Files())
 				}
@@ -168,80 +170,109 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func compareRows(t *testing.T, a *Alignment, c goldenCase, models []Model, columns int) {
-	t.Helper()
+// diffRows compares the matrices with mergekit's.
+func diffRows(a *Alignment, c goldenCase, models []Model, columns int) error {
 	inputs := map[string]kernel.Source{}
 	for _, m := range models {
 		inputs[m.Name] = goldenMatrix(m, columns)
 	}
 	out, err := a.Matrices(columns, inputs)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for name, rows := range c.Rows {
 		m := out[name]
 		if m.Len() != len(rows)*columns || len(rows) != a.Rows() {
-			t.Fatalf("%s: %d elements and %d rows, mergekit has %d rows", name, m.Len(), a.Rows(), len(rows))
+			return fmt.Errorf("%s: %d elements and %d rows, mergekit has %d rows", name, m.Len(), a.Rows(), len(rows))
 		}
 		for r, want := range rows {
 			have := kernel.Load(m.Slice(r*columns, (r+1)*columns))
 			for k := range want {
 				// A sum over many rows rounds otherwise; all else is exact.
 				if have[k] != want[k] && (r < a.VocabSize() || abs(have[k]-want[k]) > 2e-6*want[k]) {
-					t.Errorf("%s: row %d of token %q: %v, mergekit has %v", name, r, a.tokens[min(r, len(a.tokens)-1)], have, want)
-					break
+					return fmt.Errorf("%s: row %d of token %q: %v, mergekit has %v", name, r, a.tokens[min(r, len(a.tokens)-1)], have, want)
 				}
 			}
 		}
 	}
+	return nil
 }
 
 func abs(x float32) float32 { return max(x, -x) }
 
-// compareFile reads the rewritten tokenizer.json. mergekit takes the role of
-// special tokens from those that a rule names, and marks as added every token
-// that a rule or a role names; those lists are compared without such tokens.
-func compareFile(t *testing.T, a *Alignment, c goldenCase) {
-	t.Helper()
+// diffFile reads the rewritten tokenizer.json and compares it with mergekit's.
+// There a rule makes its token an added one that is not special, whatever it was;
+// such tokens are left out of the comparison.
+func diffFile(a *Alignment, c goldenCase, rules []mergesearch.TokenRule) error {
 	v, err := read(Model{Files: a.Files(), Rows: maxTokens})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	var tokens []string
 	for _, tok := range v.tokens.byID {
 		tokens = append(tokens, tok.text)
 	}
 	if !slices.Equal(tokens, c.Vocab) {
-		t.Fatalf("the file has the vocabulary\n%q, want\n%q", tokens, c.Vocab)
-	}
-	rules := map[string]bool{}
-	for _, r := range c.spec(t).Tokens {
-		rules[r.Token] = true
+		return fmt.Errorf("the file has the vocabulary\n%q, mergekit's\n%q", tokens, c.Vocab)
 	}
 	have, want := map[string]string{}, map[string]string{}
 	for _, x := range v.added {
-		if !rules[x.text] {
-			have[x.text] = fmt.Sprintf("%d %s", x.id, x.settings)
-		}
+		have[x.text] = fmt.Sprintf("%d %s", x.id, x.settings)
 	}
 	for _, x := range c.Added {
-		if text := x[0].(string); !rules[text] {
-			var settings [len(flags)]string
-			for i := range flags {
-				settings[i] = fmt.Sprint(x[2+i])
+		var settings [len(flags)]string
+		for i := range flags {
+			settings[i] = fmt.Sprint(x[2+i])
+		}
+		s, _ := (&scanner{}).settings(settings)
+		want[x[0].(string)] = fmt.Sprintf("%v %s", x[1], s)
+	}
+	for _, r := range rules {
+		delete(have, r.Token)
+		delete(want, r.Token)
+	}
+	if !maps.Equal(have, want) {
+		return fmt.Errorf("added tokens %q, mergekit has %q", have, want)
+	}
+	return nil
+}
+
+// A golden that is changed in one place is noticed.
+func TestGoldenBites(t *testing.T) {
+	g := readGolden(t)
+	for _, f := range g.Families {
+		models := f.models(t)
+		for i, c := range f.Cases {
+			a, err := Align(c.spec(t), f.Base, models)
+			if err != nil {
+				t.Fatal(err)
 			}
-			s, _ := (&scanner{}).settings(settings)
-			want[text] = fmt.Sprintf("%v %s", x[1], s)
-		}
-	}
-	for text, w := range want {
-		if have[text] != w {
-			t.Errorf("added token %q: %s, mergekit has %s", text, have[text], w)
-		}
-	}
-	for text := range have {
-		if want[text] == "" {
-			t.Errorf("added token %q: mergekit has none", text)
+			rules := c.spec(t).Tokens
+			last := len(c.Vocab) - 1
+			for name, rows := range c.Rows {
+				rows[last/2][1] += 1.0 / 8
+				if diffRows(a, c, models, g.Columns) == nil {
+					t.Errorf("%s/%d: a changed row of %s is not noticed", f.Name, i, name)
+				}
+				rows[last/2][1] -= 1.0 / 8
+			}
+			c.Vocab[last] += "x"
+			if diffFile(a, c, rules) == nil {
+				t.Errorf("%s/%d: a changed token is not noticed", f.Name, i)
+			}
+			c.Vocab[last] = c.Vocab[last][:len(c.Vocab[last])-1]
+			for _, x := range c.Added {
+				if !slices.ContainsFunc(rules, func(r mergesearch.TokenRule) bool { return r.Token == x[0] }) {
+					x[6] = !x[6].(bool)
+					if diffFile(a, c, rules) == nil {
+						t.Errorf("%s/%d: a changed flag is not noticed", f.Name, i)
+					}
+					x[6] = !x[6].(bool)
+				}
+			}
+			if err := diffRows(a, c, models, g.Columns); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
