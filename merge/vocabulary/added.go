@@ -1,8 +1,11 @@
 package vocabulary
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+
+	"mergesearch"
 )
 
 // flags are the settings of an added token besides id and content, in the order
@@ -31,7 +34,7 @@ func (f *file) readAdded() error {
 	}
 	s := &scanner{text: f.text[:f.addedAt.end], at: f.addedAt.begin}
 	seen, last := map[string]struct{}{}, int32(-1)
-	return s.array(func(i int) error {
+	err := s.array(func(i int) error {
 		field := fmt.Sprintf("added_tokens[%d]", i)
 		if i >= maxTokens {
 			return damaged("added_tokens", "more than %d tokens", maxTokens)
@@ -60,6 +63,11 @@ func (f *file) readAdded() error {
 		f.added = append(f.added, a)
 		return nil
 	})
+	var in *mergesearch.InputError
+	if err != nil && !errors.As(err, &in) {
+		return damaged("added_tokens", "%v", err)
+	}
+	return err
 }
 
 // nextID is the number that the library gives to a token that is new, where the
@@ -117,16 +125,31 @@ func (s *scanner) flag(key string, into *[len(flags)]string) error {
 	return err
 }
 
+// settings returns the flags as JSON members.
 func (s *scanner) settings(words [len(flags)]string) (string, error) {
-	var b strings.Builder
+	n := 0
 	for i, name := range flags {
-		if words[i] == "" {
+		switch words[i] {
+		case "":
 			return "", s.fail("%s is missing", name)
+		case "true":
+			n |= 1 << i
 		}
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%q:%s", name, words[i])
 	}
-	return b.String(), nil
+	return allSettings[n], nil
 }
+
+// allSettings are shared, because files have many tokens with the same.
+var allSettings = func() (out [1 << len(flags)]string) {
+	for n := range out {
+		var b strings.Builder
+		for i, name := range flags {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, "%q:%t", name, n>>i&1 == 1)
+		}
+		out[n] = b.String()
+	}
+	return out
+}()

@@ -187,18 +187,21 @@ func (f *file) readVocab() error {
 
 // readScores reads [["token", score], ...], where the place is the id.
 func (f *file) readScores() error {
-	var tokens []token
-	s := &scanner{text: f.text[:f.vocab.end], at: f.vocab.begin}
-	err := f.eachScore(func(text string, _ span) error {
-		if len(tokens) >= maxTokens {
-			return s.fail("more than %d tokens", maxTokens)
+	n := 0
+	err := f.eachScore(func(string, span) error {
+		if n++; n > maxTokens {
+			return fmt.Errorf("more than %d tokens", maxTokens)
 		}
-		tokens = append(tokens, token{text, int32(len(tokens))})
 		return nil
 	})
 	if err != nil {
 		return damaged("model.vocab", "%v", err)
 	}
+	tokens := make([]token, 0, n)
+	_ = f.eachScore(func(text string, _ span) error {
+		tokens = append(tokens, token{text, int32(len(tokens))})
+		return nil
+	})
 	return f.take(tokens)
 }
 

@@ -1,0 +1,336 @@
+package vocabulary
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"mergesearch"
+	"mergesearch/merge/kernel"
+
+	"pgregory.net/rapid"
+)
+
+// words makes a WordLevel model of these tokens.
+func words(name string, rows int, tokens ...string) Model {
+	vocab := make([]string, len(tokens))
+	for i, tok := range tokens {
+		vocab[i] = fmt.Sprintf("%s: %d", quote(tok), i)
+	}
+	return Model{Name: name, Rows: rows, Files: map[string][]byte{
+		tokenizerFile: []byte(`{"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel", "vocab": {` + strings.Join(vocab, ", ") + `}, "unk_token": null}}`),
+	}}
+}
+
+// row is the obvious way to a row of an aligned matrix: the rules, one after the
+// other, for one token of one model.
+func (a *Alignment) row(model string, token, columns int, inputs map[string]kernel.Source) []float32 {
+	of := func(name string, row int32) []float32 {
+		return kernel.Load(inputs[name].Slice(int(row)*columns, (int(row)+1)*columns))
+	}
+	type has struct {
+		name string
+		row  int32
+	}
+	var have []has
+	for _, v := range a.models {
+		if _, ok := inputs[v.model.Name]; ok && v.id(a.tokens[token]) >= 0 {
+			have = append(have, has{v.model.Name, v.id(a.tokens[token])})
+		}
+	}
+	r, ruled := a.rules[int32(token)]
+	if !ruled || !r.force {
+		for _, h := range have {
+			if h.name == model {
+				return of(h.name, h.row)
+			}
+		}
+	}
+	switch {
+	case ruled && r.zero:
+		return make([]float32, columns)
+	case ruled && r.model >= 0:
+		return of(a.models[r.model].model.Name, r.row)
+	case len(have) == 1:
+		return of(have[0].name, have[0].row)
+	case a.named && have[0].name == a.models[0].model.Name:
+		return of(have[0].name, have[0].row)
+	}
+	sum := make([]float32, columns)
+	for _, h := range have {
+		for i, x := range of(h.name, h.row) {
+			sum[i] += x
+		}
+	}
+	for i := range sum {
+		sum[i] /= float32(len(have))
+	}
+	return sum
+}
+
+func (a *Alignment) reference(model string, columns int, inputs map[string]kernel.Source) []float32 {
+	var out []float32
+	sums := make([]float64, columns)
+	d := commonTypeOf(inputs)
+	for i := range a.tokens {
+		row := kernel.Load(rounded(d, a.row(model, i, columns, inputs)))
+		out = append(out, row...)
+		for j, x := range row {
+			sums[j] += float64(x)
+		}
+	}
+	for range a.rows - len(a.tokens) {
+		for _, s := range sums {
+			out = append(out, float32(s/float64(len(a.tokens))))
+		}
+	}
+	return out
+}
+
+func rounded(d mergesearch.DType, x []float32) kernel.View { return (&pool{dtype: d}).store(x) }
+
+func commonTypeOf(inputs map[string]kernel.Source) mergesearch.DType {
+	var d mergesearch.DType
+	for _, in := range inputs {
+		v := in.(kernel.View)
+		switch {
+		case d == "" || d == v.DType:
+			d = v.DType
+		case d == mergesearch.F64 || v.DType == mergesearch.F64:
+			d = mergesearch.F64
+		default:
+			d = mergesearch.F32
+		}
+	}
+	return d
+}
+
+// family draws models over a small alphabet, so that tokens are shared at other
+// numbers, and a way to align them.
+func family(t *rapid.T) (mergesearch.Tokenizer, string, []Model) {
+	alphabet := strings.Split("a b c d e f g h i j k l", " ")
+	var models []Model
+	for i := range rapid.IntRange(1, 4).Draw(t, "models") {
+		tokens := rapid.SliceOfNDistinct(rapid.SampledFrom(alphabet), 1, len(alphabet), rapid.ID[string]).Draw(t, "tokens")
+		rows := max(1, len(tokens)+rapid.IntRange(-2, 3).Draw(t, "unused rows"))
+		models = append(models, words(string(rune('A'+i)), rows, tokens...))
+	}
+	name := rapid.SampledFrom(models)
+	spec := mergesearch.Tokenizer{
+		Source:          rapid.SampledFrom([]string{"", "union", "base", models[0].Name}).Draw(t, "source"),
+		PadToMultipleOf: rapid.SampledFrom([]int{0, 1, 4, 64}).Draw(t, "multiple"),
+	}
+	for _, tok := range rapid.SliceOfNDistinct(rapid.SampledFrom(append(alphabet, "new")), 0, 4, rapid.ID[string]).Draw(t, "rules") {
+		rule := mergesearch.TokenRule{Token: tok, Force: rapid.Bool().Draw(t, "force")}
+		m := name.Draw(t, "source of "+tok)
+		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		case 0:
+			rule.Source.Zero = true
+		case 1:
+			id := rapid.IntRange(0, m.Rows-1).Draw(t, "id")
+			rule.Source = mergesearch.TokenSource{Model: m.Name, ID: &id}
+		case 2:
+			rule.Source = mergesearch.TokenSource{Model: m.Name, Token: rapid.SampledFrom(alphabet).Draw(t, "token")}
+		}
+		spec.Tokens = append(spec.Tokens, rule)
+	}
+	base := ""
+	if rapid.Bool().Draw(t, "base") {
+		base = name.Draw(t, "base model").Name
+	}
+	return spec, base, models
+}
+
+// Whatever pieces are read, they are what the rules say, bit for bit.
+func TestMatrices(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec, base, models := family(t)
+		a, err := Align(spec, base, models)
+		var in *mergesearch.InputError
+		if errors.As(err, &in) && strings.HasPrefix(in.Field, "tokenizer.tokens.") {
+			t.Skip("a rule that names a row that is not there")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns := rapid.IntRange(1, 5).Draw(t, "columns")
+		inputs := map[string]kernel.Source{}
+		for _, m := range models {
+			d := rapid.SampledFrom([]mergesearch.DType{"BF16", "BF16", "BF16", "F16", "F32", "F64"}).Draw(t, "dtype")
+			x := rapid.SliceOfN(rapid.Float32Range(-100, 100), m.Rows*columns, m.Rows*columns).Draw(t, "matrix")
+			inputs[m.Name] = rounded(d, x)
+		}
+		out, err := a.Matrices(columns, inputs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range models {
+			got := out[m.Name]
+			want := rounded(commonTypeOf(inputs), a.reference(m.Name, columns, inputs))
+			if got.Len() != a.Rows()*columns || got.Len() != want.Len() {
+				t.Fatalf("%s: %d elements, want %d", m.Name, got.Len(), want.Len())
+			}
+			lo := rapid.IntRange(0, want.Len()).Draw(t, "lo")
+			hi := rapid.IntRange(lo, want.Len()).Draw(t, "hi")
+			for _, r := range [][2]int{{lo, hi}, {0, want.Len()}, {hi, want.Len()}} {
+				piece := got.Slice(r[0], r[1])
+				if piece.DType != want.DType || !bytes.Equal(piece.Data, want.Slice(r[0], r[1]).Data) {
+					t.Fatalf("%s %v: %v, want %v", m.Name, r, kernel.Load(piece), kernel.Load(want.Slice(r[0], r[1])))
+				}
+			}
+		}
+	})
+}
+
+// The order of models in the recipe changes neither files nor rows.
+func TestOrderOfModels(t *testing.T) {
+	for _, f := range readGolden(t).Families {
+		models := f.models(t)
+		for _, c := range f.Cases {
+			var first *Alignment
+			for range models {
+				models = append(models[1:], models[0])
+				a, err := Align(c.spec(t), f.Base, models)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if first == nil {
+					first = a
+				}
+				if !bytes.Equal(a.Files()[tokenizerFile], first.Files()[tokenizerFile]) || !slices.Equal(a.tokens, first.tokens) {
+					t.Errorf("%s %s: another order, another vocabulary", f.Name, c.Spec)
+				}
+			}
+		}
+	}
+}
+
+// Pieces that are a source's own rows are its bytes, not a copy.
+func TestNoCopy(t *testing.T) {
+	a, err := Align(mergesearch.Tokenizer{}, "A", []Model{words("A", 4, "a", "b", "c", "d"), words("B", 5, "x", "a", "b", "c", "d")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := make([]float32, 10)
+	inputs := map[string]kernel.Source{"A": floats("F32", x[:8]), "B": floats("F32", x)}
+	out, err := a.Matrices(2, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shares := func(name string, lo, hi, from int) bool {
+		return &out[name].Slice(lo, hi).Data[0] == &inputs[name].Slice(from, from+1).Data[0]
+	}
+	if !shares("A", 1, 8, 1) || !shares("B", 1, 7, 3) || shares("B", 7, 10, 9) {
+		t.Error("a run of rows is copied, or others are not put together")
+	}
+}
+
+// Readers at the same time, and the row of padding that they wait for.
+func TestConcurrentReaders(t *testing.T) {
+	a, err := Align(mergesearch.Tokenizer{PadToMultipleOf: 8}, "", []Model{words("A", 2, "a", "b"), words("B", 2, "b", "c")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.Matrices(2, map[string]kernel.Source{"A": floats("BF16", []float32{1, 2, 3, 4}), "B": floats("BF16", []float32{5, 6, 7, 8})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := kernel.Load(rounded("BF16", []float32{7, 8, 11.0 / 3, 14.0 / 3})) // the row of c, and the mean
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			if got := kernel.Load(out["A"].Slice(4, 8)); !slices.Equal(got, want) {
+				t.Errorf("%v, want %v", got, want)
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func TestMatricesRefused(t *testing.T) {
+	models := []Model{words("A", 2, "a", "b"), words("B", 2, "b", "c")}
+	a, err := Align(mergesearch.Tokenizer{Tokens: []mergesearch.TokenRule{{Token: "n", Source: mergesearch.TokenSource{Model: "B", Token: "b"}}}}, "A", models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := []float32{1, 2, 3, 4}
+	refused := func(a *Alignment, inputs map[string]kernel.Source, want string) {
+		t.Helper()
+		_, err := a.Matrices(2, inputs)
+		var in *mergesearch.InputError
+		if !errors.As(err, &in) || in.Hint == "" || !strings.Contains(in.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	refused(a, map[string]kernel.Source{"A": floats("F32", x[:3]), "B": floats("F32", x)}, "A: vocab_size: 2 rows of 2 columns are 4 elements, but the embedding has 3")
+	refused(a, map[string]kernel.Source{"A": floats("F32", x)}, `tokenizer.tokens."c": no model with this tensor has the token`)
+	ruled, err := Align(mergesearch.Tokenizer{Source: "base", Tokens: []mergesearch.TokenRule{{Token: "n", Source: mergesearch.TokenSource{Model: "B", Token: "b"}}}}, "A", models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(ruled, map[string]kernel.Source{"A": floats("F32", x)}, `tokenizer.tokens."n": B, the source of its row, has no such tensor`)
+	// A head that only one model has needs only that model's tokens.
+	a, err = Align(mergesearch.Tokenizer{Source: "B"}, "A", models)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := a.Matrices(2, map[string]kernel.Source{"B": floats("F32", x)})
+	if err != nil || len(out) != 1 || !slices.Equal(kernel.Load(out["B"].Slice(0, 4)), x) {
+		t.Errorf("%v, %v", out, err)
+	}
+	if out, err := a.Matrices(2, nil); err != nil || len(out) != 0 {
+		t.Errorf("%v, %v", out, err)
+	}
+}
+
+func FuzzAlign(f *testing.F) {
+	for _, fam := range readGolden(f).Families {
+		m := fam.models(f)
+		f.Add(m[0].Files[tokenizerFile], m[0].Files[configFile], m[1].Files[tokenizerFile], m[1].Files[configFile], 40)
+	}
+	f.Fuzz(func(t *testing.T, a, ac, b, bc []byte, rows int) {
+		rows = min(max(rows, 1), 1<<12)
+		models := []Model{
+			{Name: "a", Files: map[string][]byte{tokenizerFile: a, configFile: ac, specialFile: bc}, Rows: rows},
+			{Name: "b", Files: map[string][]byte{tokenizerFile: b, configFile: bc, addedFile: ac}, Rows: 1 << 12},
+		}
+		var in *mergesearch.InputError
+		if err := Check(models); err != nil && !errors.As(err, &in) {
+			t.Fatalf("refused with %T: %v", err, err)
+		}
+		if _, err := ChatTemplate("auto", models); err != nil && !errors.As(err, &in) {
+			t.Fatalf("refused with %T: %v", err, err)
+		}
+		plan, err := Align(mergesearch.Tokenizer{}, "a", models)
+		if err != nil {
+			if !errors.As(err, &in) {
+				t.Fatalf("refused with %T: %v", err, err)
+			}
+			return
+		}
+		for _, name := range []string{tokenizerFile, configFile} {
+			if data, ok := plan.Files()[name]; ok && len(ac) > 0 && !json.Valid(data) {
+				t.Fatalf("%s is not JSON: %q", name, data)
+			}
+		}
+		again, err := read(Model{Files: plan.Files(), Rows: maxTokens})
+		if err != nil {
+			t.Fatalf("the result is refused: %v", err)
+		}
+		for i, text := range plan.tokens {
+			if again.id(text) != int32(i) {
+				t.Fatalf("token %q is %d, and %d in the file", text, i, again.id(text))
+			}
+		}
+		if again.contiguousSize() != plan.VocabSize() {
+			t.Fatalf("%d tokens, %d in the file", plan.VocabSize(), again.contiguousSize())
+		}
+	})
+}
+
+func (v *vocabulary) contiguousSize() int { return len(v.tokens.byID) }
