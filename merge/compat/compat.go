@@ -104,17 +104,6 @@ func (in Input) weights() []float32 {
 	return w
 }
 
-// sum adds the terms of each element in float32 and rounds the result once.
-func sum(d mergesearch.DType, terms [][]float32) []float32 {
-	return each(d, len(terms[0]), func(e int) float32 {
-		var s float32
-		for _, t := range terms {
-			s += t[e]
-		}
-		return s
-	})
-}
-
 // column turns one number for each model into terms of one element.
 func column(w []float32) [][]float32 {
 	terms := make([][]float32, len(w))

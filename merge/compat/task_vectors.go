@@ -70,14 +70,19 @@ func join(d mergesearch.DType, terms [][]float32, w []float32, elect bool) (mixe
 	return mixed, divisor
 }
 
-// order returns the element numbers by magnitude, largest first.
-func order(x []float32) []int {
+// order returns the element numbers by magnitude; equal ones by number.
+func order(x []float32, largestFirst bool) []int {
 	out := make([]int, len(x))
 	for e := range out {
 		out[e] = e
 	}
 	magnitude := func(e int) uint32 { return math.Float32bits(x[e]) & 0x7fffffff }
-	slices.SortStableFunc(out, func(a, b int) int { return cmp.Compare(magnitude(b), magnitude(a)) })
+	slices.SortStableFunc(out, func(a, b int) int {
+		if largestFirst {
+			a, b = b, a
+		}
+		return cmp.Compare(magnitude(a), magnitude(b))
+	})
 	return out
 }
 
@@ -92,7 +97,7 @@ func chosen(n int, elements []int) []bool {
 func share(p float64, n int) int { return int(p * float64(n)) }
 
 func largest(x []float32, p map[string]float64) []bool {
-	return chosen(len(x), order(x)[:share(p["density"], len(x))])
+	return chosen(len(x), order(x, true)[:share(p["density"], len(x))])
 }
 
 // middle drops the share gamma of the largest, then the smallest. If there is no
@@ -107,7 +112,7 @@ func middle(x []float32, p map[string]float64) []bool {
 	if top == 0 {
 		return make([]bool, n)
 	}
-	return chosen(n, order(x)[top:n-bottom])
+	return chosen(n, order(x, false)[bottom:n-top])
 }
 
 // checkTrim refuses what mergekit refuses: ties that would keep nothing.
