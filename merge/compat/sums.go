@@ -80,17 +80,21 @@ func sum(d mergesearch.DType, terms [][]float32) []float32 {
 		}
 		return []float32{total(d, x)}
 	}
+	return each(d, n, func(e int) float32 {
+		return acrossRows(d, e, n, len(terms), func(i int) float32 { return terms[i][e] })
+	})
+}
+
+// acrossRows adds the terms of element e of n whose sums torch computes side by side.
+func acrossRows(d mergesearch.DType, e, n, terms int, term func(i int) float32) float32 {
 	inBlocks := n / block * block
 	if n < vector(d) {
 		inBlocks = n / rowGroups * rowGroups
 	}
-	return each(d, n, func(e int) float32 {
-		term := func(i int) float32 { return terms[i][e] }
-		if e < inBlocks {
-			return cascade(len(terms), term)
-		}
-		return rowSum(len(terms), term)
-	})
+	if e < inBlocks {
+		return cascade(terms, term)
+	}
+	return rowSum(terms, term)
 }
 
 // vector is how many numbers of a type torch loads at once.
