@@ -8,14 +8,17 @@ import (
 	"mergesearch/merge/kernel"
 )
 
-// Input is one tensor of a merge.
+// Input is one tensor of a merge. Global and PerModel hold every parameter that the
+// method reads, defaults filled in; switches are 0 or 1.
 type Input struct {
 	Method   string
 	DType    mergesearch.DType // in which mergekit computes: BF16, F16 or F32
+	Shape    []int             // nil: one dimension
 	Base     []float32         // nil: none
 	Models   [][]float32       // without the base, in the recipe's order
 	Global   map[string]float64
 	PerModel []map[string]float64 // one for each of Models
+	Masks    [][]bool             // dare, della: the elements kept of each of Models
 }
 
 // Output is a merged tensor and the type that mergekit gives it.
@@ -26,8 +29,11 @@ type Output struct {
 
 var methods = map[string]func(Input) []float32{
 	"linear": linear, "passthrough": passthrough, "nearswap": nearswap,
+	"slerp": slerp, "nuslerp": nuslerp, "multislerp": multislerp, "karcher": karcher,
 	"task_arithmetic": taskArithmetic, "ties": ties,
 	"breadcrumbs": breadcrumbs, "breadcrumbs_ties": breadcrumbsTIES,
+	"dare_linear": randomLinear, "dare_ties": randomTIES, "della_linear": randomLinear, "della": randomTIES,
+	"model_stock": modelStock, "sce": sce, "ram": ram, "ramplus_tl": ramPlus, "arcee_fusion": arceeFusion,
 }
 
 // Methods returns the names that Merge knows, sorted.
@@ -51,25 +57,11 @@ func Merge(in Input) (Output, error) {
 	if err := check(in); err != nil {
 		return Output{}, err
 	}
-	return Output{Values: f(in), DType: in.DType}, nil
-}
-
-func check(in Input) error {
-	problem := ""
-	switch one := in.Method == "passthrough" || in.Method == "nearswap"; {
-	case !slices.Contains([]mergesearch.DType{mergesearch.BF16, mergesearch.F16, mergesearch.F32}, in.DType):
-		problem = fmt.Sprintf("mergekit does not compute in %s", in.DType)
-	case one && len(in.Models) != 1:
-		problem = fmt.Sprintf("%s takes one model, this recipe has %d", in.Method, len(in.Models))
-	case len(in.Models) == 0:
-		problem = "no model besides the base model"
-	case in.Base == nil && in.Method != "linear" && in.Method != "passthrough":
-		problem = in.Method + " needs a base model"
+	out := Output{Values: f(in), DType: in.DType}
+	if in.Method == "arcee_fusion" || in.Method == "ramplus_tl" {
+		out.DType = mergesearch.F32
 	}
-	if problem == "" {
-		return checkTrim(in)
-	}
-	return &mergesearch.InputError{Field: "models", Problem: problem}
+	return out, nil
 }
 
 // rounded rounds values in place to a type and returns them.
@@ -102,17 +94,6 @@ func (in Input) weights() []float32 {
 		w[i] = number(in.DType, p["weight"])
 	}
 	return w
-}
-
-// sum adds the terms of each element in float32 and rounds the result once.
-func sum(d mergesearch.DType, terms [][]float32) []float32 {
-	return each(d, len(terms[0]), func(e int) float32 {
-		var s float32
-		for _, t := range terms {
-			s += t[e]
-		}
-		return s
-	})
 }
 
 // column turns one number for each model into terms of one element.

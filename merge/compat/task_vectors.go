@@ -2,7 +2,6 @@ package compat
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
@@ -13,6 +12,8 @@ func taskArithmetic(in Input) []float32  { return in.combine(nil, false) }
 func ties(in Input) []float32            { return in.combine(largest, true) }
 func breadcrumbs(in Input) []float32     { return in.combine(middle, false) }
 func breadcrumbsTIES(in Input) []float32 { return in.combine(middle, true) }
+func randomLinear(in Input) []float32    { return in.combine(nil, false) }
+func randomTIES(in Input) []float32      { return in.combine(nil, true) }
 
 // combine is what the methods on task vectors share: sparse task vectors,
 // weighted, joined by their sum or by those that agree with its sign.
@@ -21,12 +22,12 @@ func (in Input) combine(keep func(d []float32, p map[string]float64) []bool, ele
 	terms := make([][]float32, len(w))
 	for i, x := range in.Models {
 		delta := each(d, n, func(e int) float32 { return x[e] - in.Base[e] })
-		if keep != nil && in.PerModel[i]["density"] < 1 {
-			for e, kept := range keep(delta, in.PerModel[i]) {
-				if !kept {
-					delta[e] *= 0 // not finite stays not finite
-				}
-			}
+		switch {
+		case in.Method == "task_arithmetic" || in.PerModel[i]["density"] >= 1:
+		case keep == nil:
+			delta = in.sparse(delta, in.Masks[i])
+		default:
+			delta = in.sparse(delta, keep(delta, in.PerModel[i]))
 		}
 		terms[i] = each(d, n, func(e int) float32 { return delta[e] * w[i] })
 	}
@@ -40,23 +41,50 @@ func (in Input) combine(keep func(d []float32, p map[string]float64) []bool, ele
 	return each(d, n, func(e int) float32 { return in.Base[e] + mixed[e] })
 }
 
+// sparse drops elements and, with rescale, gives the rest the sum of magnitudes
+// that all had. Random masks are applied in float32 to float16 numbers.
+func (in Input) sparse(delta []float32, kept []bool) []float32 {
+	o := arith{in.DType}
+	if in.Masks != nil && o.d == mergesearch.F16 {
+		o.d = mergesearch.F32
+	}
+	masked := slices.Clone(delta)
+	for e, k := range kept {
+		if !k {
+			masked[e] *= 0 // not finite stays not finite
+		}
+	}
+	if in.Global["rescale"] == 0 {
+		return masked
+	}
+	before, after := magnitudes(o.d, delta), magnitudes(o.d, masked)
+	if floor := number(o.d, 1e-7); before < floor || after < floor {
+		return masked
+	}
+	return rounded(in.DType, o.mul(masked, o.div(one(before), one(after))))
+}
+
+func magnitudes(d mergesearch.DType, x []float32) float32 {
+	return total(d, each(d, len(x), func(e int) float32 { return max(x[e], -x[e]) }))
+}
+
 // join returns the sum of the terms and what normalize divides it by, one number
 // or one for each element.
 func join(d mergesearch.DType, terms [][]float32, w []float32, elect bool) (mixed, divisor []float32) {
-	total := sum(d, terms)
+	signs := sum(d, terms)
 	if !elect {
 		divisor = sum(d, column(w))
 		if float32(math.Abs(float64(divisor[0]))) < number(d, 1e-8) {
 			divisor[0] = 1
 		}
-		return total, divisor
+		return signs, divisor
 	}
 	agreeing, weights := make([][]float32, len(w)), make([][]float32, len(w))
 	for i, t := range terms {
 		agreeing[i], weights[i] = make([]float32, len(t)), make([]float32, len(t))
 		for e, x := range t {
 			agreeing[i][e] = x * 0
-			if total[e] >= 0 && x > 0 || !(total[e] >= 0) && x < 0 {
+			if agrees(x, signs[e]) {
 				agreeing[i][e], weights[i][e] = x, w[i]
 			}
 		}
@@ -70,14 +98,19 @@ func join(d mergesearch.DType, terms [][]float32, w []float32, elect bool) (mixe
 	return mixed, divisor
 }
 
-// order returns the element numbers by magnitude, largest first.
-func order(x []float32) []int {
+// order returns the element numbers by magnitude; equal ones by number.
+func order(x []float32, largestFirst bool) []int {
 	out := make([]int, len(x))
 	for e := range out {
 		out[e] = e
 	}
 	magnitude := func(e int) uint32 { return math.Float32bits(x[e]) & 0x7fffffff }
-	slices.SortStableFunc(out, func(a, b int) int { return cmp.Compare(magnitude(b), magnitude(a)) })
+	slices.SortStableFunc(out, func(a, b int) int {
+		if largestFirst {
+			a, b = b, a
+		}
+		return cmp.Compare(magnitude(a), magnitude(b))
+	})
 	return out
 }
 
@@ -92,7 +125,7 @@ func chosen(n int, elements []int) []bool {
 func share(p float64, n int) int { return int(p * float64(n)) }
 
 func largest(x []float32, p map[string]float64) []bool {
-	return chosen(len(x), order(x)[:share(p["density"], len(x))])
+	return chosen(len(x), order(x, true)[:share(p["density"], len(x))])
 }
 
 // middle drops the share gamma of the largest, then the smallest. If there is no
@@ -107,21 +140,5 @@ func middle(x []float32, p map[string]float64) []bool {
 	if top == 0 {
 		return make([]bool, n)
 	}
-	return chosen(n, order(x)[top:n-bottom])
-}
-
-// checkTrim refuses what mergekit refuses: ties that would keep nothing.
-func checkTrim(in Input) error {
-	if in.Method != "ties" {
-		return nil
-	}
-	for i, p := range in.PerModel {
-		if share(p["density"], len(in.Base)) <= 0 {
-			return &mergesearch.InputError{
-				Field: fmt.Sprintf("models[%d].parameters.density", i), Problem: fmt.Sprintf("keeps none of %d elements", len(in.Base)),
-				Hint: "mergekit refuses this too; the default mode keeps one element at least",
-			}
-		}
-	}
-	return nil
+	return chosen(n, order(x, false)[bottom:n-top])
 }

@@ -1,0 +1,56 @@
+package compat
+
+import "math"
+
+// What slerp needs of numpy (2.4), which adds in other orders than torch.
+
+// pairwise adds in float32: halves apart until 128 numbers are left, those in eight
+// sums.
+func pairwise(x []float32) float32 {
+	n := len(x)
+	switch {
+	case n < 8:
+		var s float32
+		for _, v := range x {
+			s += v
+		}
+		return s
+	case n > 128:
+		half := n / 2
+		half -= half % 8
+		return pairwise(x[:half]) + pairwise(x[half:])
+	}
+	var r [8]float32
+	for i, v := range x[:n/8*8] {
+		r[i%8] += v
+	}
+	s := ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+	for _, v := range x[n/8*8:] {
+		s += v
+	}
+	return s
+}
+
+// blasDot is OpenBLAS's product of two vectors on AVX2 and one thread: four vectors
+// of fused sums, then what fills none of them in float64.
+func blasDot(x, y []float32) float32 {
+	const step = 32
+	n := len(x) / step * step
+	var acc [step]float32
+	for i := range n {
+		acc[i%step] = float32(math.FMA(float64(x[i]), float64(y[i]), float64(acc[i%step])))
+	}
+	var lane [8]float32
+	for k := range lane {
+		lane[k] = (acc[k] + acc[8+k]) + (acc[16+k] + acc[24+k])
+	}
+	var four [4]float32
+	for k := range four {
+		four[k] = lane[k] + lane[4+k]
+	}
+	dot := float64((four[0] + four[1]) + (four[2] + four[3]))
+	for i := n; i < len(x); i++ {
+		dot += float64(float32(y[i] * x[i]))
+	}
+	return float32(dot)
+}
