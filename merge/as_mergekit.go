@@ -17,7 +17,7 @@ var compatFloat32 = []string{"arcee_fusion", "ramplus_tl"}
 // asMergekit computes a whole tensor with mergekit's arithmetic. It needs memory
 // for the tensor in float32 once for each model.
 func (b *binding) asMergekit(p *Plan, t *PlannedTensor) (apply, error) {
-	in := compat.Input{Method: t.method.Name, DType: b.computeType(p.Recipe), Global: t.Global}
+	in := compat.Input{Method: t.method.Name, DType: b.computeType(p.Recipe), Shape: t.Shape, Global: t.Global}
 	order := make([]int, len(t.Inputs))
 	for i := range order {
 		order[i] = i
@@ -29,6 +29,9 @@ func (b *binding) asMergekit(p *Plan, t *PlannedTensor) (apply, error) {
 		}
 		in.Models = append(in.Models, as(in.DType, b.models[i].view))
 		in.PerModel = append(in.PerModel, t.PerModel[i])
+		if t.method.Random {
+			in.Masks = append(in.Masks, t.method.kept(b.operands(), i))
+		}
 	}
 	if t.Base != nil {
 		in.Base = as(in.DType, b.base.view)

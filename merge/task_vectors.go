@@ -147,6 +147,15 @@ func (o operands) keepLargestReference(d []float32, i int) []float32 {
 	return d
 }
 
+// drawn returns the elements that the mask of input i keeps.
+func (o operands) drawn(i int) []bool {
+	kept, density := make([]bool, len(o.x[i])), o.settings.models[i]["density"]
+	for e := range kept {
+		kept[e] = density >= 1 || o.masks[i].mask(o.seed, density).Keeps(e)
+	}
+	return kept
+}
+
 // keepDrawnReference drops and rescales by definition.
 func (o operands) keepDrawnReference(d []float32, i int) []float32 {
 	density := o.settings.models[i]["density"]
