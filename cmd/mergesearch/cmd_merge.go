@@ -50,14 +50,13 @@ Paths in the recipe are relative to the working directory.`,
 // openFor opens the models that a recipe names by their paths.
 func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
 	models := map[string]string{}
-	for _, in := range r.Models {
-		models[in.Model] = filepath.Clean(in.Model)
+	for _, name := range r.ModelNames() {
+		models[name] = filepath.Clean(name)
 	}
 	base := r.Base
 	if base == "" && len(r.Models) > 0 {
 		base = r.Models[0].Model
 	}
-	models[base] = filepath.Clean(base)
 	return merge.Open(merge.Options{Models: models, Base: base, Threads: threads})
 }
 
