@@ -197,7 +197,7 @@ func TestSlicesThatDoNotFit(t *testing.T) {
 		{"base is no source", ties, []string{"slices[0].sources", "base model base is no source"}},
 		{"two for passthrough", stack(e, slice(source("expert-a", 0, 1, nil), source("expert-b", 0, 1, nil))), []string{"takes one model"}},
 		{"unknown name", unstaged, []string{"first: unknown model"}},
-		{"broken stage", broken, []string{"document first", "expert-x"}},
+		{"broken stage", broken, []string{`stage "first"`, "expert-x"}},
 		{"unknown module", mergesearch.Recipe{Method: "passthrough", Modules: []mergesearch.Module{{Name: "tower", Models: []mergesearch.Input{{Model: "base"}}}}}, []string{"modules.tower", "unknown module"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantInputError(t, e.Check(c.r), c.want...) })

@@ -1,10 +1,7 @@
 package merge
 
 import (
-	"errors"
 	"fmt"
-	"maps"
-	"math"
 	"slices"
 
 	"mergesearch"
@@ -68,6 +65,9 @@ func (t PlannedTensor) bytes() int64 { return int64(t.elements) * int64(t.DType.
 // Plan checks a recipe and resolves it. It reads no tensors. Errors are
 // *mergesearch.InputError.
 func (e *Engine) Plan(r mergesearch.Recipe) (*Plan, error) {
+	if _, err := checkRecipe(r); err != nil {
+		return nil, err
+	}
 	s := scope{engine: e, stages: map[string]*model{}}
 	for _, st := range r.Stages {
 		p, err := s.plan(st.Recipe)
@@ -77,16 +77,6 @@ func (e *Engine) Plan(r mergesearch.Recipe) (*Plan, error) {
 		s.stages[st.Name] = newStage(e, st.Name, p)
 	}
 	return s.plan(r)
-}
-
-func inStage(err error, name string) error {
-	var in *mergesearch.InputError
-	if !errors.As(err, &in) {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	named := *in
-	named.Field = join("document "+name, in.Field)
-	return &named
 }
 
 // Check reports whether the recipe can be built, as far as headers tell.
@@ -113,7 +103,7 @@ func (s scope) model(name string) (*model, error) {
 
 // plan resolves one document.
 func (s scope) plan(r mergesearch.Recipe) (*Plan, error) {
-	m, err := checkRecipe(r)
+	m, err := checkDocument(r)
 	if err != nil {
 		return nil, err
 	}
@@ -207,129 +197,5 @@ func (t *PlannedTensor) set(to map[string]float64, d mergesearch.Parameter, v fl
 		v = d.Default
 	}
 	to[d.Name] = v
-	return nil
-}
-
-// outputType returns the type that the recipe asks for, or "" for that of the
-// donor.
-func outputType(r mergesearch.Recipe) (mergesearch.DType, error) {
-	for _, f := range []struct{ field, name string }{{"out_dtype", r.OutDType}, {"dtype", r.DType}} {
-		if f.name == "" {
-			continue
-		}
-		d, ok := outputTypes[f.name]
-		if !ok {
-			return "", unknownType(f.field, f.name)
-		}
-		return d, nil
-	}
-	return "", nil
-}
-
-// outputTypes are the spellings of dtype and out_dtype.
-var outputTypes = map[string]mergesearch.DType{
-	"bfloat16": mergesearch.BF16, "float16": mergesearch.F16, "float32": mergesearch.F32,
-}
-
-func unknownType(field, name string) *mergesearch.InputError {
-	err := mergesearch.UnknownWord("type", name, []string{"bfloat16", "float16", "float32"})
-	err.Field, err.Problem = field, fmt.Sprintf("%q is no type that can be written", name)
-	return err
-}
-
-// checkRecipe checks what needs no models: method, parameters and their values.
-func checkRecipe(r mergesearch.Recipe) (*method, error) {
-	m := methodNamed(r.Method)
-	if m == nil {
-		return nil, unknownMethod(r.Method)
-	}
-	if r.Base == "" && (m.NeedsBase || m.Pair) {
-		return nil, &mergesearch.InputError{Field: "base_model", Problem: "missing: " + m.Name + " needs one"}
-	}
-	if len(r.Models) == 0 && len(r.Slices) == 0 && len(r.Modules) == 0 {
-		return nil, &mergesearch.InputError{Field: "models", Problem: "missing"}
-	}
-	if err := m.checkParameters(r.Parameters, "parameters", false); err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	for i, in := range r.Models {
-		field := fmt.Sprintf("models[%d]", i)
-		if in.Model == "" || !printable(in.Model) {
-			return nil, &mergesearch.InputError{Field: field + ".model", Problem: "missing, or with unprintable characters"}
-		}
-		if seen[in.Model] {
-			return nil, &mergesearch.InputError{Field: field + ".model", Problem: fmt.Sprintf("%q is listed twice", in.Model)}
-		}
-		seen[in.Model] = true
-		if err := m.checkParameters(in.Parameters, field+".parameters", true); err != nil {
-			return nil, err
-		}
-	}
-	_, err := outputType(r)
-	return m, err
-}
-
-func unknownMethod(name string) *mergesearch.InputError {
-	if slices.Contains(laterMethods, name) {
-		return &mergesearch.InputError{Field: "merge_method", Problem: fmt.Sprintf("mergekit's method %q is not supported", name), Hint: "supported: " + fmt.Sprint(methodNames())}
-	}
-	err := mergesearch.UnknownWord("method", name, methodNames())
-	err.Field, err.Problem = "merge_method", fmt.Sprintf("unknown method %q", name)
-	return err
-}
-
-func (m *method) checkParameters(set map[string]mergesearch.Setting, field string, ofModel bool) error {
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if err := m.checkParameter(name, set[name], ofModel); err != nil {
-			err.Field = field + "." + name
-			return err
-		}
-	}
-	return nil
-}
-
-// checkParameter checks one parameter; the caller knows the field.
-func (m *method) checkParameter(name string, s mergesearch.Setting, ofModel bool) *mergesearch.InputError {
-	if slices.Contains(m.ignored, name) {
-		return nil
-	}
-	d, ok := m.Parameter(name)
-	if !ok {
-		err := mergesearch.UnknownWord("parameter", name, m.known())
-		err.Problem = "unknown parameter of " + m.Name
-		return err
-	}
-	if ofModel && !d.PerModel {
-		return &mergesearch.InputError{Problem: "belongs to the whole recipe, not to a model", Hint: "move it to the parameters of the recipe"}
-	}
-	if len(s) == 0 {
-		return &mergesearch.InputError{Problem: "no value"}
-	}
-	for _, c := range s {
-		if len(c.Values) == 0 || !printable(c.Filter) {
-			return &mergesearch.InputError{Problem: "no value"}
-		}
-		for _, v := range c.Values {
-			if err := CheckValue(d, v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// CheckValue refuses a value of a declared parameter that no arithmetic can use;
-// the error, nil when there is none, has no file and no field. Beyond that a
-// recipe may leave the range that a search explores.
-func CheckValue(d mergesearch.Parameter, v float64) *mergesearch.InputError {
-	switch {
-	case math.IsNaN(v) || math.Abs(v) > math.MaxFloat32:
-		return &mergesearch.InputError{Problem: fmt.Sprintf("%v is not a finite float32", v)}
-	case d.Name == "density" && (v < 0 || v > 1):
-		return &mergesearch.InputError{Problem: fmt.Sprintf("%v is not in [0, 1]", v), Hint: "density is the share that is kept"}
-	case d.Step == 1 && v != 0 && v != 1:
-		return &mergesearch.InputError{Problem: fmt.Sprintf("%v, want true or false", v)}
-	}
 	return nil
 }

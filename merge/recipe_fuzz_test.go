@@ -1,0 +1,135 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"mergesearch"
+)
+
+// parseConstant is what reading a recipe may allocate, in all, beside twice its
+// text: the YAML library takes up to a kilobyte for a value.
+const parseConstant = 192 << 20
+
+// parseWithin parses a text and demands that it costs no more memory than that.
+func parseWithin(t *testing.T, text []byte) (mergesearch.Recipe, error) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := ParseRecipe(text)
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2*uint64(len(text))+parseConstant {
+		t.Errorf("a text of %d bytes took %d bytes of memory", len(text), n)
+	}
+	return r, err
+}
+
+// Texts that aim at the YAML library's stack, memory and time.
+func TestHostileRecipes(t *testing.T) {
+	keys := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	const head = "merge_method: linear\nmodels: [{model: a}]\n"
+	for name, text := range map[string]string{
+		"numbers":          head + "parameters:\n  weight: [" + strings.Repeat("1,", 30000) + "1]\n  normalize: 2\n",
+		"more numbers":     head + "parameters:\n  weight: [" + strings.Repeat("1,", 100000) + "1]\n",
+		"empty mappings":   head + "parameters: [" + strings.Repeat("{},", 15000) + "{}]\n",
+		"keys":             head + "parameters:\n" + keys(2000, "  k%d: 1\n"),
+		"mappings of keys": strings.Repeat("a:\n"+keys(2000, " k%d: 1\n"), 7),
+		"many keys":        head + "parameters:\n" + keys(30000, "  k%d: 1\n"),
+		"keys in a row":    head + "parameters: {" + keys(15000, "k%d: 1, ") + "}\n",
+		"deeper and deeper": func() string {
+			var b strings.Builder
+			for i := range 1400 {
+				b.WriteString(strings.Repeat(" ", i) + "a:\n")
+			}
+			return b.String()
+		}(),
+		"lines":          "a: |\n" + strings.Repeat("  x\n", 200000),
+		"a long line":    "a: " + strings.Repeat(" x", 500000),
+		"dashes":         strings.Repeat("- ", 60) + strings.Repeat("x", 900000),
+		"documents":      strings.Repeat("---\na: 1\n", 20000),
+		"no documents":   strings.Repeat("---\n", 200000),
+		"comments":       strings.Repeat("#\n", 500000),
+		"quotes":         "a: \"" + strings.Repeat("\\u00e9", 150000) + "\"\n",
+		"a module":       "merge_method: linear\nmodules: {" + strings.Repeat("m", 250) + ": {models: [" + strings.Repeat("{model: a},", 1000) + "{}]}}\n",
+		"one big module": "merge_method: linear\nmodules: {" + strings.Repeat("m", 500000) + ": {}}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var in *mergesearch.InputError
+			if _, err := parseWithin(t, []byte(text)); !errors.As(err, &in) {
+				t.Errorf("got %v, want an input error", err)
+			} else if len(in.Error()) > 1000 {
+				t.Errorf("an error of %d bytes", len(in.Error()))
+			}
+		})
+	}
+}
+
+// recipeSeeds are recipes of every kind, sound and not.
+var recipeSeeds = []string{
+	"merge_method: linear\nmodels:\n- model: a\n  parameters: {weight: 0.5}\n- model: 'b c'\n",
+	"merge_method: ties\nbase_model: b\nmodels: [{model: a, parameters: {weight: [{filter: x, value: [1, 2]}, {value: 1e-9}]}}]\nparameters: {normalize: yes, int8_mask: off}\ndtype: torch.float16\nmergesearch: {seed: 3, compat: mergekit}\n",
+	"merge_method: slerp\nbase_model: b\nmodels:\n  - model: a\nparameters:\n  t:\n    - filter: self_attn\n      value: [0, 0.5, 0.3]\n    - value: \"0.5\"\nout_dtype: bfloat16\ncompat: mergekit\n",
+	"merge_method: passthrough\nslices:\n- sources: [{model: a@main+l@v1, layer_range: [0, 24], parameters: {scale: 0.5}}]\n- sources:\n  - model: {model: {path: b, revision: null}, lora: c@d}\n    layer_range: ['20', 40.0]\n  base_model: a\n  parameters: {scale: 1}\n",
+	"merge_method: linear\nparameters: {weight: 1, normalize: on}\nmodules:\n  text: {models: [{model: a}]}\n  vision: {slices: [{sources: [{model: a, layer_range: [0, 2]}]}], parameters: {weight: [0, 1]}}\n",
+	"merge_method: linear\nmodels: [{model: a, parameters: {weight: true}}]\ntokenizer:\n  source: base\n  pad_to_multiple_of: 8\n  tokens:\n    <|a|>: {source: a, force: true}\n    \"\\n\": {source: {kind: model_token, model: a, token_id: 3}}\n    b: {source: {kind: zero}}\n    c: {source: {kind: model_token, model: {model: a}, token: d}}\n    e: {}\nchat_template: |\n  {% for m in messages %}{{ m }}\n",
+	"name: x\nmerge_method: linear\nmodels: [{model: a}]\ntokenizer_source: union\n---\n# c\n---\nname: y\nmerge_method: linear\nmodels: [{model: x}]\n...\n---\nmerge_method: linear\nmodels: [{model: y}, {model: x}]\nchat_template: chatml\n",
+	"name: x\nmerge_method: linear\nmodels: [{model: y}]\n---\nname: y\nmerge_method: linear\nmodels: [{model: x}]\n",
+	"name: x\nmerge_method: linear\nmodels: [{model: x+l}]\n---\nmerge_method: linear\nmodels: [{model: x}]\n",
+	"name: x\nmerge_method: linear\nmodels: [{model: a}]\n---\nname: z\nmerge_method: linear\nmodels: [{model: b}]\n",
+	"name: x\nmerge_method: linear\nmodels: [{model: a}]\n---\nmerge_method: linear\nmodels: [{model: b}]\n",
+	"name: union\n", "name: a@b\n", "---\n---\n",
+	"merge_method: linear\nslices: [{sources: [{model: a, layer_range: [4, 2]}], residual_weight: 1}]\n",
+	"merge_method: linear\nslices: [{sources: [{model: a, layer_range: 4}]}]\n",
+	"merge_method: linear\nmodels: [{model: {override_architecture: x}}]\n",
+	"merge_method: linear\nmodels: [{model: a}]\ntokenizer: {tokens: {a: {source: {kind: what}}, a: , b: {force: true}}}\ntokenizer_source: a\n",
+	"merge_method: linear\nmodels: [{model: a}]\nparameters: {weight: {value: 1}}\n",
+	"merge_method: linear\nmodels: [{model: a}]\nparameters: {weight: [{filter: a}]}\nmergesearch: {seed: -1}\n",
+	"merge_metod: linear\n", "- a\n", "a: &a [*a]\n", "a: [\n", "a: \xff\n", "a: 1\rb: 2\n",
+	"merge_method: |\n  linear\nmodels: {}\n",
+}
+
+// Any text is refused with an input error, or read, written and read again as the
+// same recipe.
+func FuzzRecipe(f *testing.F) {
+	for _, s := range recipeSeeds {
+		f.Add([]byte(s))
+	}
+	examples, err := filepath.Glob(filepath.Join("..", "configs", "recipes", "*.yaml"))
+	if err != nil || len(examples) == 0 {
+		f.Fatalf("no example recipes: %v", err)
+	}
+	for _, file := range examples {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 5 {
+		f.Add(fmt.Appendf(nil, "merge_method: linear\nmodels:\n- model: \"\\u%04x\"\n", r.IntN(1<<16)))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := parseWithin(t, text)
+		if err != nil {
+			var in *mergesearch.InputError
+			if !errors.As(err, &in) {
+				t.Fatalf("refused with %T: %v", err, err)
+			}
+			return
+		}
+		mustSurvive(t, r)
+	})
+}
