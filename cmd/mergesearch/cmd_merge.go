@@ -14,12 +14,17 @@ import (
 
 func newMergeCommand() *cobra.Command {
 	var threads int
+	var as format
 	c := &cobra.Command{
 		Use: "merge RECIPE OUT", Short: "build one recipe into a model directory", Args: arguments(2, 2),
 		Long: `merge reads a recipe in mergekit's YAML, checks it against the headers of all
 models before it reads a tensor, and writes a complete Hugging Face directory.
-Paths in the recipe are relative to the working directory.`,
+Paths in the recipe are relative to the working directory. With --format gguf it
+writes one file for llama.cpp instead (Llama, Mistral, Qwen2, Qwen3).`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := as.check(); err != nil {
+				return err
+			}
 			recipe, err := merge.ReadRecipe(args[0])
 			if err != nil {
 				return err
@@ -32,7 +37,7 @@ Paths in the recipe are relative to the working directory.`,
 			if err := engine.Check(recipe); err != nil {
 				return mergesearch.InFile(err, args[0])
 			}
-			done, err := engine.Write(c.Context(), recipe, args[1], merge.WriteOptions{Tool: tool})
+			done, err := as.write(c.Context(), engine, recipe, args[1], merge.WriteOptions{Tool: tool})
 			if err != nil {
 				return err
 			}
@@ -44,6 +49,7 @@ Paths in the recipe are relative to the working directory.`,
 		},
 	}
 	c.Flags().IntVar(&threads, "threads", runtime.GOMAXPROCS(0), "threads of the merge engine")
+	addFormatFlag(c, &as)
 	return c
 }
 
