@@ -13,12 +13,18 @@ import (
 )
 
 func newExportCommand() *cobra.Command {
-	return &cobra.Command{
+	var as format
+	c := &cobra.Command{
 		Use: "export DIR CANDIDATE OUT", Short: "build a candidate of a run into a model directory, with its recipe as mergekit YAML", Args: arguments(3, 3),
 		Long: `export builds the candidate from the models that the run was made with and writes
 a complete Hugging Face directory; recipe.yaml in it names the models by path.
+With --format gguf it writes one file for llama.cpp instead (Llama, Mistral,
+Qwen2, Qwen3), which holds the recipe under the key mergesearch.recipe.
 CANDIDATE is an ID such as c0042, or "best" for the winner.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := as.check(); err != nil {
+				return err
+			}
 			r, err := store.OpenReadOnly(c.Context(), args[0])
 			if err != nil {
 				return err
@@ -45,7 +51,7 @@ CANDIDATE is an ID such as c0042, or "best" for the winner.`,
 				return err
 			}
 			defer engine.Close()
-			done, err := engine.Write(c.Context(), t.Recipe, args[2], merge.WriteOptions{Tool: tool, Paths: modelPaths(run)})
+			done, err := as.write(c.Context(), engine, t.Recipe, args[2], merge.WriteOptions{Tool: tool, Paths: modelPaths(run)})
 			if err != nil {
 				return err
 			}
@@ -56,6 +62,8 @@ CANDIDATE is an ID such as c0042, or "best" for the winner.`,
 			return err
 		},
 	}
+	addFormatFlag(c, &as)
+	return c
 }
 
 // openFrozen opens the models of a run and refuses those that changed since.

@@ -21,10 +21,14 @@ func newMergeCommand() *cobra.Command {
 models before it reads a tensor, and writes a complete Hugging Face directory.
 Models are named by directory, relative to the working directory, or by OWNER/NAME
 where the Hugging Face cache has them. With --dry-run it prints the plan instead,
-and OUT may be left out.`,
+and OUT may be left out. With --format gguf it writes one file for llama.cpp
+(Llama, Mistral, Qwen2, Qwen3).`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 && !o.dryRun {
 				return arguments(2, 2)(c, args)
+			}
+			if err := o.format.check(); err != nil {
+				return err
 			}
 			recipe, err := o.read(args[0])
 			if err != nil {
@@ -41,7 +45,7 @@ and OUT may be left out.`,
 			if o.dryRun {
 				return printPlan(c, engine, recipe)
 			}
-			done, err := engine.Write(c.Context(), recipe, args[1], merge.WriteOptions{Tool: tool, ShardBytes: o.shardBytes})
+			done, err := o.format.write(c.Context(), engine, recipe, args[1], merge.WriteOptions{Tool: tool, ShardBytes: o.shardBytes})
 			if err != nil {
 				return err
 			}
@@ -59,6 +63,7 @@ and OUT may be left out.`,
 // mergeOptions are the flags of merge.
 type mergeOptions struct {
 	threads    int
+	format     format
 	dryRun     bool
 	compat     bool
 	shardSize  string
@@ -67,6 +72,7 @@ type mergeOptions struct {
 
 func (o *mergeOptions) addFlags(c *cobra.Command) {
 	c.Flags().IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the merge engine")
+	addFormatFlag(c, &o.format)
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan: tensors, sources, parameters for each layer, bytes, time, memory")
 	c.Flags().BoolVar(&o.compat, "compat", false, "give mergekit's numbers, its rounding and its defects (docs/mergekit-differences.md)")
 	c.Flags().StringVar(&o.shardSize, "shard-size", "5GB", "most bytes of tensors in one file, such as 500MB")
