@@ -48,6 +48,7 @@ func (e *Engine) operand(name, tensor string) (operand, error) {
 type work struct {
 	*PlannedTensor
 	apply    apply
+	stream   bool // the result is not read again soon
 	nan, inf atomic.Int64
 }
 
@@ -103,7 +104,7 @@ func (e *Engine) equalData(p *Plan, tensor string) ([]byte, error) {
 
 // compute writes elements lo to hi of the tensor to out, which holds just these.
 func (w *work) compute(out []byte, lo, hi int) {
-	c := w.apply(kernel.View{DType: w.DType, Data: out}, lo, hi)
+	c := w.apply(kernel.View{DType: w.DType, Data: out, Stream: w.stream}, lo, hi)
 	w.nan.Add(c.NaN)
 	w.inf.Add(c.Inf)
 }
