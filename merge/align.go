@@ -3,6 +3,7 @@ package merge
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"mergesearch"
 	"mergesearch/merge/kernel"
@@ -21,7 +22,7 @@ func (l *layout) align() error {
 	if spec == nil {
 		return nil
 	}
-	models, err := l.vocabularies()
+	models, err := l.vocabulariesWith(spec)
 	if err != nil {
 		return err
 	}
@@ -41,20 +42,51 @@ func (l *layout) align() error {
 func (p *Plan) vocabularies() ([]vocabulary.Model, error) {
 	var out []vocabulary.Model
 	for _, m := range p.models {
-		files, err := m.Files()
+		v, err := m.vocabulary()
 		if err != nil {
 			return nil, err
-		}
-		v := vocabulary.Model{Name: m.name, Files: files}
-		for _, name := range m.Names() {
-			if info, _ := m.Info(name); m.architecture.Embedding(name) && len(info.Shape) == 2 {
-				v.Rows = info.Shape[0]
-				break
-			}
 		}
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// vocabulariesWith adds the models that only the tokenizer's rules name.
+func (l *layout) vocabulariesWith(spec *mergesearch.Tokenizer) ([]vocabulary.Model, error) {
+	out, err := l.vocabularies()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range (mergesearch.Recipe{Tokenizer: spec}).ModelNames() {
+		m, err := l.model(name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(l.models, m) {
+			continue
+		}
+		v, err := m.vocabulary()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func (m *model) vocabulary() (vocabulary.Model, error) {
+	files, err := m.Files()
+	if err != nil {
+		return vocabulary.Model{}, err
+	}
+	v := vocabulary.Model{Name: m.name, Files: files}
+	for _, name := range m.Names() {
+		if info, _ := m.Info(name); m.architecture.Embedding(name) && len(info.Shape) == 2 {
+			v.Rows = info.Shape[0]
+			break
+		}
+	}
+	return v, nil
 }
 
 // CheckVocabulary refuses a recipe that merges models whose tokens differ without

@@ -55,6 +55,7 @@ func (e *Engine) operand(in InputTensor) (operand, error) {
 type work struct {
 	*PlannedTensor
 	apply    apply
+	stream   bool // the result is not read again soon
 	nan, inf atomic.Int64
 }
 
@@ -117,7 +118,7 @@ func equalData(t *PlannedTensor) ([]byte, error) {
 
 // compute writes elements lo to hi of the tensor to out, which holds just these.
 func (w *work) compute(out []byte, lo, hi int) {
-	c := w.apply(kernel.View{DType: w.DType, Data: out}, lo, hi)
+	c := w.apply(kernel.View{DType: w.DType, Data: out, Stream: w.stream}, lo, hi)
 	w.nan.Add(c.NaN)
 	w.inf.Add(c.Inf)
 }

@@ -125,6 +125,7 @@ func benchMerge(b *testing.B, e *Engine, method string, scratch, digest bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		w.stream = true
 		e.runner(ctx)((w.elements+e.tile-1)/e.tile, func(i int) {
 			lo, hi := i*e.tile, min(w.elements, (i+1)*e.tile)
 			w.compute(m.data(0)[2*lo:2*hi], lo, hi)

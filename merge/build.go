@@ -49,6 +49,9 @@ func (e *Engine) fill(ctx context.Context, p *Plan, m *merged) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range works {
+		w.stream = true
+	}
 	type tile struct{ tensor, lo, hi int }
 	var tiles []tile
 	for i, t := range p.Tensors {

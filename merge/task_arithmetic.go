@@ -18,9 +18,7 @@ var taskArithmetic = method{
 			{Name: "task_arithmetic weight 1", Values: map[string]float64{"weight": 1}},
 		},
 	},
-	ignored: []string{"density", "rescale", "int8_mask"},
-	bind:    func(b *binding) apply { return b.combine(keepAll, false) },
-	reference: func(o operands) []float32 {
-		return combineReference(o, func(d []float32, _ int) []float32 { return d }, false)
-	},
+	ignored:   []string{"density", "rescale", "int8_mask"},
+	bind:      func(b *binding) apply { return b.combine(keepAll, false) },
+	reference: func(o operands) []float32 { return combineReference(o, keepAllReference, false) },
 }

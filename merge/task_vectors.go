@@ -31,13 +31,15 @@ func (b *binding) combine(sparse func(i int) kernel.TaskVector, elect bool) appl
 	}
 }
 
-// consensus returns the recipe's flags. Weights that cancel are not divided by.
+// consensus returns the recipe's flags. Where no sign is elected, the sum of the
+// weights is the same for all elements and so divides lambda; weights that cancel
+// are not divided by.
 func consensus(s settings, elect bool) kernel.Consensus {
-	c := kernel.Consensus{Elect: elect, Normalize: s.flag("normalize"), Divisor: 1, Lambda: float32(s.global["lambda"])}
-	if sum := s.weightSum(); math.Abs(sum) >= 1e-8 {
-		c.Divisor = float32(sum)
+	lambda := s.global["lambda"]
+	if sum := s.weightSum(); !elect && s.flag("normalize") && math.Abs(sum) >= 1e-8 {
+		lambda /= sum
 	}
-	return c
+	return kernel.Consensus{Elect: elect, Normalize: elect && s.flag("normalize"), Lambda: float32(lambda)}
 }
 
 // keepAll is how task arithmetic makes task vectors sparse.
@@ -93,14 +95,19 @@ func rescale(all, kept float64) float32 {
 	return float32(all / kept)
 }
 
-// combineReference is the common formula, on task vectors already made sparse.
-func combineReference(o operands, sparse func(d []float32, i int) []float32, elect bool) []float32 {
+// sparseReference makes model i's task vector sparse and returns the factor of what
+// is kept.
+type sparseReference func(d []float32, i int) ([]float32, float32)
+
+// combineReference is the common formula.
+func combineReference(o operands, sparse sparseReference, elect bool) []float32 {
 	terms := make([][]float32, len(o.x))
 	w, c := o.weights(), consensus(o.settings, elect)
 	for i, x := range o.x {
-		d := sparse(kernel.TaskVectorReference(o.base, x), i)
+		d, scale := sparse(kernel.TaskVectorReference(o.base, x), i)
+		factor := w[i] * scale
 		for e := range d {
-			d[e] *= w[i]
+			d[e] *= factor
 		}
 		terms[i] = d
 	}
@@ -118,9 +125,6 @@ func joinElement(terms [][]float32, w []float32, e int, c kernel.Consensus) floa
 		sum += t[e]
 	}
 	if !c.Elect || sum != sum {
-		if c.Normalize {
-			sum /= c.Divisor
-		}
 		return sum
 	}
 	var mixed, weights float32
@@ -136,9 +140,15 @@ func joinElement(terms [][]float32, w []float32, e int, c kernel.Consensus) floa
 	return mixed
 }
 
+func keepAllReference(d []float32, _ int) ([]float32, float32) { return d, 1 }
+
 // keepLargestReference trims by sorting.
-func (o operands) keepLargestReference(d []float32, i int) []float32 {
-	kept := kernel.SelectMagnitudeReference(d, keptElements(o.settings.models[i]["density"], len(d)))
+func (o operands) keepLargestReference(d []float32, i int) ([]float32, float32) {
+	return only(d, kernel.SelectMagnitudeReference(d, keptElements(o.settings.models[i]["density"], len(d)))), 1
+}
+
+// only puts zeros where nothing is kept.
+func only(d []float32, kept []bool) []float32 {
 	for e := range d {
 		if !kept[e] {
 			d[e] = 0
@@ -156,29 +166,23 @@ func (o operands) drawn(i int) []bool {
 	return kept
 }
 
-// keepDrawnReference drops and rescales by definition.
-func (o operands) keepDrawnReference(d []float32, i int) []float32 {
+// keepDrawnReference drops by definition.
+func (o operands) keepDrawnReference(d []float32, i int) ([]float32, float32) {
 	density := o.settings.models[i]["density"]
 	if density >= 1 {
-		return d
+		return d, 1
 	}
-	mask := o.masks[i].mask(o.seed, density)
+	return o.rescaleReference(d, o.drawn(i))
+}
+
+// rescaleReference drops what is not kept and, with rescale, returns the factor
+// that makes up for it.
+func (o operands) rescaleReference(d []float32, kept []bool) ([]float32, float32) {
 	magnitude := func(e int) float64 { return math.Abs(float64(d[e])) }
-	scale := float32(1)
-	if o.flag("rescale") {
-		scale = rescale(kernel.SumReference(len(d), magnitude), kernel.SumReference(len(d), func(e int) float64 {
-			if mask.Keeps(e) {
-				return magnitude(e)
-			}
-			return 0
-		}))
+	all := kernel.SumReference(len(d), magnitude)
+	d = only(d, kept)
+	if !o.flag("rescale") {
+		return d, 1
 	}
-	for e := range d {
-		if mask.Keeps(e) {
-			d[e] *= scale
-		} else {
-			d[e] = 0
-		}
-	}
-	return d
+	return d, rescale(all, kernel.SumReference(len(d), magnitude))
 }

@@ -4,19 +4,6 @@ package kernel
 #cgo CFLAGS: -std=c11 -O3 -Wall -Werror=implicit-function-declaration
 #include "native/kernel.h"
 
-#if !defined(__x86_64__)
-#define msmerge_avx2 msmerge_portable
-#define msmerge_avx512 msmerge_portable
-#endif
-
-static const msmerge_functions *msmerge_level(int level) {
-	switch (level) {
-	case 3: return &msmerge_avx512;
-	case 2: return &msmerge_avx2;
-	}
-	return &msmerge_portable;
-}
-
 static void call_weighted_sum(int l, msmerge_tile *t, const msmerge_input *in) { msmerge_level(l)->weighted_sum(t, in); }
 static void call_combine(int l, msmerge_tile *t, const msmerge_input *in) { msmerge_level(l)->combine(t, in); }
 static void call_histogram(int l, const msmerge_scan *s, uint32_t *bins) { msmerge_level(l)->histogram(s, bins); }
@@ -67,6 +54,10 @@ func (k Kernel) Level() Level { return k.level }
 type View struct {
 	DType mergesearch.DType
 	Data  []byte
+
+	// Stream is true for outputs that are not read again soon. They are written
+	// around the caches, if they begin at a multiple of a vector's size.
+	Stream bool
 }
 
 // Len returns the number of elements.
@@ -75,7 +66,7 @@ func (v View) Len() int { return len(v.Data) / v.DType.Size() }
 // Slice returns the elements from lo up to hi.
 func (v View) Slice(lo, hi int) View {
 	size := v.DType.Size()
-	return View{DType: v.DType, Data: v.Data[lo*size : hi*size]}
+	return View{DType: v.DType, Data: v.Data[lo*size : hi*size], Stream: v.Stream}
 }
 
 // Source is a tensor that is read in pieces: a View, or something that computes
@@ -120,24 +111,34 @@ type Keep int
 const (
 	KeepAll       Keep = iota
 	KeepMagnitude      // those that Trim describes
+	KeepBand           // those that Trim describes and Drop does not
 	KeepRandom         // those that Mask draws, multiplied by Scale
+	KeepBits           // those whose bit is set, multiplied by Scale
 )
 
 // TaskVector is one model of Combine with its coefficients.
 type TaskVector struct {
-	Model  View
-	Weight float32
-	Keep   Keep
-	Trim   Trim
-	Mask   Mask
-	Scale  float32
+	Model      View
+	Weight     float32
+	Keep       Keep
+	Trim, Drop Trim
+	Mask       Mask
+	Bits       []byte // BitBytes for each block of the tile; see Kernel.KeepRanked
+	Scale      float32
+}
+
+// factor returns what the kept elements are multiplied by.
+func (m TaskVector) factor() float32 {
+	if m.Keep == KeepRandom || m.Keep == KeepBits {
+		return m.Weight * m.Scale
+	}
+	return m.Weight
 }
 
 // Consensus says how Combine joins weighted task vectors.
 type Consensus struct {
-	Elect     bool    // drop, for each element, what disagrees with the sign of the sum
-	Normalize bool    // divide by the weights: by Divisor, or with Elect by those that agree (0 counts as 1)
-	Divisor   float32 // not zero
+	Elect     bool // drop, for each element, what disagrees with the sign of the sum
+	Normalize bool // with Elect: divide by the weights that agree (0 counts as 1)
 	Lambda    float32
 }
 
@@ -151,16 +152,17 @@ func (k Kernel) Combine(out, base View, models []TaskVector, c Consensus, first 
 	for i, m := range models {
 		mustMatch(m.Model, out)
 		inputs[i] = C.msmerge_input{
-			x: view(&pin, m.Model), weight: C.float(m.Weight), keep: C.int32_t(m.Keep),
-			threshold: C.int32_t(m.Trim.Threshold), cut: C.int64_t(m.Trim.Cut),
-			mask: m.Mask.c(), scale: C.float(m.Scale),
+			x: view(&pin, m.Model), weight: C.float(m.Weight), factor: C.float(m.factor()), keep: C.int32_t(m.Keep),
+			kept: m.Trim.c(), dropped: m.Drop.c(), mask: m.Mask.c(),
+		}
+		if m.Keep == KeepBits {
+			inputs[i].bits = bitsOf(&pin, m.Bits, out.Len())
 		}
 	}
 	mustMatch(base, out)
 	t := tile(&pin, out, len(models))
 	t.base, t.first = view(&pin, base), firstElement(first)
-	t.elect, t.normalize = flag(c.Elect), flag(c.Normalize)
-	t.divisor, t.lambda = C.float(c.Divisor), C.float(c.Lambda)
+	t.elect, t.normalize, t.lambda = flag(c.Elect), flag(c.Normalize), C.float(c.Lambda)
 	if out.Len() > 0 {
 		C.call_combine(C.int(k.level), &t, &inputs[0])
 	}
@@ -172,7 +174,7 @@ func tile(pin *runtime.Pinner, out View, inputs int) C.msmerge_tile {
 		panic(fmt.Sprintf("kernel: %d models, want 1 to %d", inputs, MaxModels))
 	}
 	v := view(pin, out)
-	return C.msmerge_tile{out: v.data, out_dtype: v.dtype, n: C.int64_t(out.Len()), inputs: C.int64_t(inputs)}
+	return C.msmerge_tile{out: v.data, out_dtype: v.dtype, n: C.int64_t(out.Len()), inputs: C.int64_t(inputs), stream: flag(out.Stream)}
 }
 
 // view pins the data, because its address goes into a structure that C reads.
@@ -259,15 +261,21 @@ func (k Kernel) findEqual(base, x View, threshold uint32, nth int) (place int) {
 	return place
 }
 
-func (k Kernel) blockSums(base, x View, m *Mask, first int, sums []float64) {
+func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []float64) {
 	k.scan(base, x, func(s *C.msmerge_scan) {
 		s.first = firstElement(first)
-		if m == nil {
+		switch {
+		case m != nil:
+			s.mask = m.c()
+			C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
+		case bits != nil:
+			var pin runtime.Pinner
+			defer pin.Unpin()
+			s.bits = bitsOf(&pin, bits, x.Len())
+			C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
+		default:
 			C.call_sum_magnitudes(C.int(k.level), s, (*C.double)(&sums[0]))
-			return
 		}
-		s.mask = m.c()
-		C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
 	})
 }
 
@@ -283,6 +291,22 @@ func (k Kernel) scan(base, x View, call func(*C.msmerge_scan)) {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	call(&C.msmerge_scan{base: view(&pin, base), x: view(&pin, x), n: C.int64_t(x.Len())})
+}
+
+func (t Trim) c() C.msmerge_trim {
+	return C.msmerge_trim{threshold: C.int32_t(t.Threshold), cut: C.int64_t(t.Cut)}
+}
+
+// bitsOf pins the bits of n elements.
+func bitsOf(pin *runtime.Pinner, bits []byte, n int) *C.uint8_t {
+	if len(bits) != bitBytes(n) {
+		panic(fmt.Sprintf("kernel: %d bytes of bits for %d elements", len(bits), n))
+	}
+	p := unsafe.SliceData(bits)
+	if len(bits) > 0 {
+		pin.Pin(p)
+	}
+	return (*C.uint8_t)(p)
 }
 
 func (m Mask) c() C.msmerge_mask {

@@ -6,9 +6,9 @@ import (
 )
 
 // Mask is a random mask over the elements of a tensor: a key and a stream of the
-// generator Philox4x32-10, and the bound below which a 32-bit draw keeps its
+// generator Philox4x32-7, and the bound below which a draw of 32 bits keeps its
 // element. It needs no memory: every element can be asked at any time, in any
-// order, on any device.
+// order, on any device. Mask.Draw says which draw is whose.
 type Mask struct {
 	Key, Stream uint64
 	KeepBelow   uint32
@@ -23,7 +23,7 @@ func NewMask(seed uint64, model, tensor string, density float64) Mask {
 	if !(density >= 0 && density < 1) {
 		panic("kernel: the density of a mask must be in [0, 1)")
 	}
-	text := binary.LittleEndian.AppendUint64([]byte("mergesearch mask 1\x00"), seed)
+	text := binary.LittleEndian.AppendUint64([]byte("mergesearch mask 2\x00"), seed)
 	text = binary.LittleEndian.AppendUint64(text, uint64(len(model)))
 	text = append(append(text, model...), tensor...)
 	sum := sha256.Sum256(text)

@@ -22,20 +22,30 @@ func JoinSums(sums []float64) float64 {
 
 // SumMagnitudes returns the sum of |x - base| over the whole tensor.
 func (k Kernel) SumMagnitudes(base, x Source, tileSize int, run Runner) float64 {
-	return k.sum(base, x, nil, tileSize, run)
+	return k.sum(base, x, nil, nil, tileSize, run)
 }
 
 // SumKept returns the sum of |x - base| over the elements that the mask keeps.
 func (k Kernel) SumKept(base, x Source, m Mask, tileSize int, run Runner) float64 {
-	return k.sum(base, x, &m, tileSize, run)
+	return k.sum(base, x, &m, nil, tileSize, run)
 }
 
-func (k Kernel) sum(base, x Source, m *Mask, tileSize int, run Runner) float64 {
+// SumBits returns the sum of |x - base| over the elements whose bits are set; bits
+// returns those of the elements from lo up to hi.
+func (k Kernel) SumBits(base, x Source, bits func(lo, hi int) []byte, tileSize int, run Runner) float64 {
+	return k.sum(base, x, nil, bits, tileSize, run)
+}
+
+func (k Kernel) sum(base, x Source, m *Mask, bits func(lo, hi int) []byte, tileSize int, run Runner) float64 {
 	n := x.Len()
 	sums := make([]float64, (n+TileMultiple-1)/TileMultiple)
 	run(tilesOf(n, tileSize), func(i int) {
 		lo, hi := bounds(i, tileSize, n)
-		k.blockSums(base.Slice(lo, hi), x.Slice(lo, hi), m, lo, sums[lo/TileMultiple:])
+		var set []byte
+		if bits != nil {
+			set = bits(lo, hi)
+		}
+		k.blockSums(base.Slice(lo, hi), x.Slice(lo, hi), m, set, lo, sums[lo/TileMultiple:])
 	})
 	return JoinSums(sums)
 }

@@ -152,10 +152,8 @@ func CombineReference(base []float32, x [][]float32, models []TaskVector, c Cons
 		for e := range terms[i] {
 			if !m.keeps(e, terms[i][e]) {
 				terms[i][e] = 0
-			} else if m.Keep == KeepRandom {
-				terms[i][e] *= m.Scale
 			}
-			terms[i][e] = m.Weight * terms[i][e]
+			terms[i][e] = m.factor() * terms[i][e]
 		}
 	}
 	out := make([]float32, len(base))
@@ -164,21 +162,19 @@ func CombineReference(base []float32, x [][]float32, models []TaskVector, c Cons
 		for i := 1; i < len(terms); i++ {
 			sum += terms[i][e]
 		}
-		mixed, divisor := sum, c.Divisor
+		mixed := sum
 		if c.Elect && sum == sum {
-			mixed, divisor = 0, 0
+			var divisor float32
+			mixed = 0
 			for i, m := range models {
 				if t := terms[i][e]; sum >= 0 && t > 0 || sum < 0 && t < 0 {
 					mixed += t
 					divisor += m.Weight
 				}
 			}
-			if divisor == 0 {
-				divisor = 1
+			if c.Normalize && divisor != 0 {
+				mixed /= divisor
 			}
-		}
-		if c.Normalize {
-			mixed /= divisor
 		}
 		out[e] = base[e] + float32(c.Lambda*mixed)
 	}
@@ -188,12 +184,21 @@ func CombineReference(base []float32, x [][]float32, models []TaskVector, c Cons
 func (m TaskVector) keeps(e int, x float32) bool {
 	switch m.Keep {
 	case KeepMagnitude:
-		a := math.Float32bits(x) & 0x7fffffff
-		return a > m.Trim.Threshold || a == m.Trim.Threshold && e < m.Trim.Cut
+		return m.Trim.Keeps(e, x)
+	case KeepBand:
+		return m.Trim.Keeps(e, x) && !m.Drop.Keeps(e, x)
 	case KeepRandom:
 		return m.Mask.Keeps(e)
+	case KeepBits:
+		return bitSet(m.Bits, e)
 	}
 	return true
+}
+
+// Keeps reports whether element e, which is x, is among those described.
+func (t Trim) Keeps(e int, x float32) bool {
+	a := math.Float32bits(x) & 0x7fffffff
+	return a > t.Threshold || a == t.Threshold && e < t.Cut
 }
 
 // TaskVectorReference returns x - base.
@@ -223,17 +228,25 @@ func SelectMagnitudeReference(d []float32, k int) []bool {
 }
 
 // Keeps reports whether the mask keeps element e.
-func (m Mask) Keeps(e int) bool {
-	n := uint64(e/256)*64 + uint64(e%64)
-	words := PhiloxReference(
-		[4]uint32{uint32(n), uint32(n >> 32), uint32(m.Stream), uint32(m.Stream >> 32)},
-		[2]uint32{uint32(m.Key), uint32(m.Key >> 32)})
-	return words[e%256/64] < m.KeepBelow
+func (m Mask) Keeps(e int) bool { return m.Draw(e) < m.KeepBelow }
+
+// Draw returns the 32 bits drawn for element e. A block of 256 elements shares 16
+// counters; native/keep.h says why a byte lies where it does.
+func (m Mask) Draw(e int) uint32 {
+	words := func(counter uint64) [4]uint32 {
+		return PhiloxReference(
+			[4]uint32{uint32(counter), uint32(counter >> 32), uint32(m.Stream), uint32(m.Stream >> 32)},
+			[2]uint32{uint32(m.Key), uint32(m.Key >> 32)})
+	}
+	pair, half := e%256/2, e%2
+	r, q := pair/16, pair%16
+	upper := words(uint64(e/256*16 + q))[r/2] >> (8 * (2*(r%2) + half)) & 0xff
+	return upper<<24 | words(uint64(e) | 1<<63)[0]>>8
 }
 
-// PhiloxReference is Philox4x32-10 (Salmon et al., SC 2011).
+// PhiloxReference is Philox4x32-7 (Salmon et al., SC 2011).
 func PhiloxReference(c [4]uint32, key [2]uint32) [4]uint32 {
-	for range 10 {
+	for range 7 {
 		p0, p1 := 0xD2511F53*uint64(c[0]), 0xCD9E8D57*uint64(c[2])
 		c = [4]uint32{uint32(p1>>32) ^ c[1] ^ key[0], uint32(p1), uint32(p0>>32) ^ c[3] ^ key[1], uint32(p0)}
 		key[0] += 0x9E3779B9

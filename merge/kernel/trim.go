@@ -29,7 +29,8 @@ func Serial(n int, f func(i int)) {
 // clamped to [0, n]. The data is read in tiles of the given size, a multiple of
 // TileMultiple.
 //
-// It is a radix selection: three histograms, of the magnitude's upper 11, middle
+// A large tensor is first tried with selectNear, which reads it once. Otherwise it
+// is a radix selection: three histograms, of the magnitude's upper 11, middle
 // 10 and lower 10 bits, each over the elements that share the digits found so
 // far; then the tie at place k is looked up.
 func (k Kernel) SelectMagnitude(base, x Source, keep, tileSize int, run Runner) Trim {
@@ -40,7 +41,14 @@ func (k Kernel) SelectMagnitude(base, x Source, keep, tileSize int, run Runner) 
 	if keep <= 0 {
 		return Trim{Threshold: 1<<31 - 1}
 	}
-	tiles := tilesOf(n, tileSize)
+	if trim, ok := k.selectNear(base, x, keep, tileSize, run); ok {
+		return trim
+	}
+	return k.selectRadix(base, x, keep, tileSize, run)
+}
+
+func (k Kernel) selectRadix(base, x Source, keep, tileSize int, run Runner) Trim {
+	n, tiles := x.Len(), tilesOf(x.Len(), tileSize)
 	var threshold uint32
 	rest, ties := keep, 0 // elements still to keep among those that share the digits; how many share them
 	for _, digit := range []struct{ shift, width int }{{20, 11}, {10, 10}, {0, 10}} {

@@ -1,35 +1,69 @@
-// keep_magnitude and keep_random: which elements of a task vector survive.
+// keep_magnitude, keep_band, keep_random, keep_bits: which elements of a task
+// vector survive.
 //
 // keep_magnitude (Yadav et al. 2023, TIES, "trim"): those above a magnitude, and
-// of those at it the ones with the lowest numbers.
+// of those at it the ones with the lowest numbers. keep_band (Davari and
+// Belilovsky 2023, Model Breadcrumbs): the same without the largest.
 //
 // keep_random (Yu et al. 2024, DARE, "drop and rescale"): each with the same
-// probability. Element e of a tensor takes word (e mod 256) div 64 of the block
-// with counter (e div 256) * 64 + e mod 64, so that 64 neighbours use the same
-// word of 64 neighbouring counters and no shuffling is needed.
+// probability, where a draw of 32 bits is below a bound. Its upper 8 bits decide
+// almost always, and the lower 24 are drawn only where they equal the bound's.
+//
+// Where the upper bits of element e come from, so that a block of 256 elements
+// takes 16 counters and elements lie beside each other as their bytes do: with
+// j = e mod 256, pair j div 2 = 16 r + q and half h = j mod 2, byte 2 (r mod 2) + h
+// of word r div 2 of counter (e div 256) * 16 + q. The lower bits are the upper 24
+// of word 0 of counter e + 2^63.
 #ifndef MSMERGE_KEEP_H
 #define MSMERGE_KEEP_H
 
 #include "convert.h"
 #include "philox.h"
 
-// The limit is the threshold, less one for elements at it that are kept.
-FN float keep_magnitude(float x, int32_t limit) { return select_float(magnitude(x) > limit, x); }
+FN float keep_above(float x, int32_t limit) { return magnitude(x) > limit ? x : 0.0f; }
 
-// draw_counter sets the counter of element e, a multiple of 256 plus less than 64.
-FN void draw_counter(uint32_t c[4], uint64_t e, const uint32_t stream[2]) {
-  uint64_t n = (e >> 8) * 64 + (e & 63);
+FN float keep_between(float x, int32_t limit, int32_t most) {
+  return float_of(bits_of(keep_above(x, limit)) & (0u - (uint32_t)(magnitude(x) <= most)));
+}
+
+// keep_marked keeps x where all bits of the mark are set in the word.
+FN float keep_marked(float x, uint32_t word, uint32_t mark) { return (word & mark) == mark ? x : 0.0f; }
+
+FN void block_counter(uint32_t c[4], uint64_t block, uint32_t q, const uint32_t stream[2]) {
+  uint64_t n = block * 16 + q;
   c[0] = (uint32_t)n;
   c[1] = (uint32_t)(n >> 32);
   c[2] = stream[0];
   c[3] = stream[1];
 }
 
-FN float keep_random(float x, uint32_t draw, uint32_t keep_below, float scale) {
-  return select_float(draw < keep_below, x * scale);
+// lower_bits returns the lower 24 bits of the draw of element e.
+FN uint32_t lower_bits(uint64_t e, const uint32_t key[2], const uint32_t stream[2]) {
+  uint32_t c[4] = {(uint32_t)e, (uint32_t)(e >> 32) | 0x80000000u, stream[0], stream[1]};
+  philox(c, key[0], key[1]);
+  return c[0] >> 8;
+}
+
+// place_of returns where in a block's 256 bytes that of element j of the block
+// lies; element_at is its inverse.
+FN int place_of(int j) {
+  int r = j >> 5, q = (j >> 1) & 15, h = j & 1;
+  return ((r >> 1) * 16 + q) * 4 + 2 * (r & 1) + h;
+}
+
+FN int element_at(int place) {
+  int word = place >> 2, b = place & 3, q = word & 15, r = 2 * (word >> 4) + (b >> 1);
+  return 32 * r + 2 * q + (b & 1);
 }
 
 #ifndef MSMERGE_DEVICE
+#include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+enum { MARKS = MSMERGE_BLOCK / 4 };  // words of a block's marks: a byte of ones for each element that is kept
+
 // cut_in_block returns how many elements of the block that begins with element
 // first are numbered below cut.
 FN int32_t cut_in_block(int64_t cut, int64_t first) {
@@ -37,21 +71,86 @@ FN int32_t cut_in_block(int64_t cut, int64_t first) {
   return ahead < 0 ? 0 : ahead > MSMERGE_BLOCK ? MSMERGE_BLOCK : (int32_t)ahead;
 }
 
-// draw_block fills draw with the words of the block of 256 elements from first on.
+// draw_block fills draw with the upper bits of the block that begins with element first.
 FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
-  uint64_t n = ((uint64_t)first >> 8) * 64;
-  uint32_t high = (uint32_t)(n >> 32), low = (uint32_t)n;  // low is a multiple of 64: no carry below
+  uint64_t n = ((uint64_t)first >> 8) * 16;
+  uint32_t high = (uint32_t)(n >> 32), low = (uint32_t)n;  // low is a multiple of 16: no carry below
   uint32_t k0 = m->key[0], k1 = m->key[1], s0 = m->stream[0], s1 = m->stream[1];
-  for (uint32_t e = 0; e < 64; e++) {
-    uint32_t c[4] = {low + e, high, s0, s1};
+  for (uint32_t q = 0; q < 16; q++) {
+    uint32_t c[4] = {low + q, high, s0, s1};
     philox(c, k0, k1);
-    draw[e] = c[0];
-    draw[64 + e] = c[1];
-    draw[128 + e] = c[2];
-    draw[192 + e] = c[3];
+    draw[q] = c[0];
+    draw[16 + q] = c[1];
+    draw[32 + q] = c[2];
+    draw[48 + q] = c[3];
   }
 }
 
+// equal_bytes returns which of 32 bytes equal b, the first in the lowest bit.
+FN uint32_t equal_bytes(const uint8_t *bytes, uint8_t b) {
+#if defined(__AVX2__)
+  __m256i v = _mm256_loadu_si256((const __m256i *)bytes);
+  return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)b)));
+#else
+  uint32_t equal = 0;
+  for (int i = 0; i < 32; i++) {
+    equal |= (uint32_t)(bytes[i] == b) << i;
+  }
+  return equal;
+#endif
+}
+
+// mark_random marks what a mask keeps of the block that begins with element first.
+static void mark_random(uint32_t *restrict marks, const msmerge_mask *m, int64_t first) {
+  uint32_t draw[MARKS];
+  draw_block(draw, m, first);
+  const uint8_t *byte = (const uint8_t *)draw;
+  uint8_t *mark = (uint8_t *)marks, top = (uint8_t)(m->keep_below >> 24);
+  uint32_t rest = m->keep_below & 0xffffffu;
+  for (int i = 0; i < MSMERGE_BLOCK; i++) {
+    mark[i] = byte[i] < top ? 0xff : 0;
+  }
+  if (rest == 0) {
+    return;
+  }
+  for (int from = 0; from < MSMERGE_BLOCK; from += 32) {
+    for (uint32_t equal = equal_bytes(byte + from, top); equal != 0; equal &= equal - 1) {
+      int place = from + __builtin_ctz(equal);
+      uint64_t e = (uint64_t)(first + element_at(place));
+      mark[place] = lower_bits(e, m->key, m->stream) < rest ? 0xff : 0;
+    }
+  }
+}
+
+// mark_bits marks what is set in 32 bytes, a bit for each byte of the marks.
+FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
+  for (int i = 0; i < MARKS; i += 2) {
+    uint32_t b = bits[i / 2];
+    marks[i] = ((b & 1) | (b & 2) << 7 | (b & 4) << 14 | (b & 8) << 21) * 0xffu;
+    b >>= 4;
+    marks[i + 1] = ((b & 1) | (b & 2) << 7 | (b & 4) << 14 | (b & 8) << 21) * 0xffu;
+  }
+}
+
+// pack_marks is the inverse of mark_bits; of each byte it looks at the lowest bit.
+FN void pack_marks(uint8_t *restrict bits, const uint8_t *marks) {
+  for (int i = 0; i < MSMERGE_BLOCK / 8; i++) {
+    uint64_t eight;
+    memcpy(&eight, marks + 8 * i, 8);
+    bits[i] = (uint8_t)(((eight & 0x0101010101010101u) * 0x0102040810204080u) >> 56);
+  }
+}
+
+// spread_marks writes the marks in the order of the elements: all bits or none.
+FN void spread_marks(uint32_t *restrict kept, const uint32_t *restrict marks) {
+  for (int r = 0; r < 8; r++) {
+    for (int q = 0; q < 16; q++) {
+      uint32_t word = marks[(r >> 1) * 16 + q] >> (16 * (r & 1));
+      kept[32 * r + 2 * q] = 0u - (word & 1);
+      kept[32 * r + 2 * q + 1] = 0u - ((word >> 8) & 1);
+    }
+  }
+}
 #endif
 
 #endif

@@ -1,9 +1,11 @@
 // Everything for one vector level. A level's file sets the compiler's target,
 // defines LEVEL as the name of its table and includes this once.
-#include "combine.h"
+#include "combine_pairs.h"
 #include "kernel.h"
+#include "ranks.h"
 #include "reduce.h"
 #include "select.h"
+#include "survey.h"
 #include "weighted_sum.h"
 
 static void philox_once(const uint32_t *counter, const uint32_t *key, uint32_t *out) {
@@ -20,6 +22,8 @@ const msmerge_functions LEVEL = {
     .histogram = histogram,
     .count_equal = count_equal,
     .find_equal = find_equal,
+    .survey = survey,
+    .keep_ranked = keep_ranked,
     .sum_magnitudes = sum_magnitudes,
     .sum_kept = sum_kept,
     .dots = dots,

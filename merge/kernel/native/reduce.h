@@ -35,7 +35,7 @@ FN double join_lanes(double *lane) {
 
 FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked) {
   float base[MSMERGE_BLOCK], d[MSMERGE_BLOCK];
-  uint32_t draw[MSMERGE_BLOCK];
+  uint32_t marks[MARKS], kept[MSMERGE_BLOCK];
   padding pad;
   for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
     double lane[MSMERGE_LANES] = {0};
@@ -45,9 +45,14 @@ FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked
       const void *src = block_of(s->x, at, len, &pad);
       EACH_ELEMENT(s->x.dtype, src, { d[e] = task_vector(x, base[e]); })
       if (masked) {
-        draw_block(draw, &s->mask, s->first + at);
+        if (s->bits != NULL) {
+          mark_bits(marks, s->bits + at / 8);
+        } else {
+          mark_random(marks, &s->mask, s->first + at);
+        }
+        spread_marks(kept, marks);
         for (int e = 0; e < MSMERGE_BLOCK; e++) {
-          d[e] = keep_random(d[e], draw[e], s->mask.keep_below, 1.0f);
+          d[e] = float_of(bits_of(d[e]) & kept[e]);
         }
       }
       add_magnitudes(lane, d);
@@ -59,7 +64,8 @@ FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked
 // sum_magnitudes writes the sum of |x - base| of each block.
 static void sum_magnitudes(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 0); }
 
-// sum_kept writes the sum of |x - base| over the elements that the mask keeps.
+// sum_kept writes the sum of |x - base| over the elements that the mask
+// or the bits keep.
 static void sum_kept(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 1); }
 
 // dots writes base.base, x.x and base.x of each block.

@@ -4,18 +4,72 @@
 #ifndef MSMERGE_WEIGHTED_SUM_H
 #define MSMERGE_WEIGHTED_SUM_H
 
-#include "convert.h"
+#include "pairs.h"
 
 FN float weigh(float weight, float x) { return weight * x; }
 
 FN float add(float a, float b) { return a + b; }
 
 #ifndef MSMERGE_DEVICE
+enum { MAX_WEIGHED = 5 };  // models that have a loop of their own
+
+FN void weigh_pairs(const msmerge_input *in, int64_t at, uint32_t *restrict out, int n) {
+  const any_u32 *x[MAX_WEIGHED];
+  float w[MAX_WEIGHED];
+  for (int j = 0; j < n; j++) {
+    x[j] = pairs_at(in[j].x.data, at);
+    w[j] = in[j].weight;
+    read_ahead((const char *)x[j], 2 * MSMERGE_BLOCK);
+  }
+  for (int i = 0; i < PAIRS; i++) {
+    float a = weigh(w[0], lower_of(x[0][i])), b = weigh(w[0], upper_of(x[0][i]));
+    for (int j = 1; j < n; j++) {
+      a = add(a, weigh(w[j], lower_of(x[j][i])));
+      b = add(b, weigh(w[j], upper_of(x[j][i])));
+    }
+    out[i] = pair_of(a, b);
+  }
+}
+
+// weigh_block computes a block of bfloat16 models, or returns 0 if they are too
+// many or the result is not finite.
+static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *out) {
+  switch (n) {
+    case 1:
+      weigh_pairs(in, at, out->word, 1);
+      break;
+    case 2:
+      weigh_pairs(in, at, out->word, 2);
+      break;
+    case 3:
+      weigh_pairs(in, at, out->word, 3);
+      break;
+    case 4:
+      weigh_pairs(in, at, out->word, 4);
+      break;
+    case 5:
+      weigh_pairs(in, at, out->word, 5);
+      break;
+    default:
+      return 0;
+  }
+  return !has_special(out);
+}
+
 static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
   float sum[MSMERGE_BLOCK];
   padding pad;
+  pairs out;
+  int paired = t->out_dtype == MSMERGE_BF16;
+  for (int64_t i = 0; i < t->inputs; i++) {
+    paired &= in[i].x.dtype == MSMERGE_BF16;
+  }
   for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(t->n, at);
+    if (paired && len == MSMERGE_BLOCK && weigh_block(in, at, t->inputs, &out)) {
+      write_lines((char *)t->out + 2 * at, (const char *)out.word, sizeof out, t->stream);
+      continue;
+    }
     for (int e = 0; e < MSMERGE_BLOCK; e++) {
       sum[e] = NEUTRAL;
     }
@@ -26,6 +80,7 @@ static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
     }
     store_block(t, at, len, sum);
   }
+  finish_writing();
 }
 #endif
 
