@@ -293,6 +293,10 @@ func FuzzAlign(f *testing.F) {
 		m := fam.models(f)
 		f.Add(m[0].Files[tokenizerFile], m[0].Files[configFile], m[1].Files[tokenizerFile], m[1].Files[configFile], 40)
 	}
+	one := words("A", 9, "a", "b").Files[tokenizerFile]
+	f.Add(one, []byte(`{"added_tokens_decoder": {"2": {"content": "<x>", "special": true}, "3": {"content": "y", "lstrip": true}}, "pad_token": {"content": "<pad>"}, "extra_special_tokens": {"image": "<i>"}}`), one, []byte(`{"eos_token": "<eos>", "additional_special_tokens": ["<p>", {"content": "<q>"}]}`), 3)
+	f.Add(one, []byte(`{"<x>": 2, "<y>": 3}`), one, []byte(`{"chat_template": [{"name": "default", "template": "t"}]}`), 9)
+	f.Add(one, []byte(`{"added_tokens_decoder": {"x": {}}}`), one, []byte(`{"added_tokens_decoder": {"5": "<x>"}}`), 9)
 	f.Fuzz(func(t *testing.T, a, ac, b, bc []byte, rows int) {
 		rows = min(max(rows, 1), 1<<12)
 		models := []Model{
