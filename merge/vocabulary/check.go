@@ -16,7 +16,7 @@ import (
 func Check(models []Model) error {
 	var first *vocabulary
 	for _, m := range models {
-		v, err := read(m)
+		v, err := read(m, first)
 		if err != nil {
 			return err
 		}

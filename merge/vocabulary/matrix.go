@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"mergesearch"
 	"mergesearch/merge/kernel"
@@ -263,22 +265,53 @@ func (p *pool) mean(id, lo, hi int) kernel.View {
 	return p.store(sum)
 }
 
-// blockElements is how much of a matrix is read at a time for its mean.
-const blockElements = 1 << 16
+// meanBlocks is into how many runs of rows a matrix is cut for its mean. It is
+// fixed, because it decides the order of sums.
+const meanBlocks = 64
 
-// pad computes the row of padding: sums in float64, row after row.
+// pad computes the row of padding: sums in float64, row after row within a block,
+// and block after block.
 func (m *matrix) pad() {
 	c, real := m.pool.columns, len(m.pool.alignment.tokens)
-	sums := make([]float64, c)
-	step := max(1, blockElements/c)
-	for i := 0; i < real; i += step {
-		for j, x := range kernel.Load(m.Slice(i*c, min(real, i+step)*c)) {
-			sums[j%c] += float64(x)
-		}
+	sums := make([][]float64, meanBlocks)
+	var next atomic.Int32
+	var workers sync.WaitGroup
+	for range min(meanBlocks, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for b := int(next.Add(1)) - 1; b < meanBlocks; b = int(next.Add(1)) - 1 {
+				sums[b] = make([]float64, c)
+				for i := b * real / meanBlocks; i < (b+1)*real/meanBlocks; i++ {
+					addTo(sums[b], m.Slice(i*c, (i+1)*c))
+				}
+			}
+		})
 	}
+	workers.Wait()
 	row := make([]float32, c)
 	for j := range row {
-		row[j] = float32(sums[j] / float64(real))
+		sum := 0.0
+		for b := range sums {
+			sum += sums[b][j]
+		}
+		row[j] = float32(sum / float64(real))
 	}
 	m.padded = m.pool.store(row).Data
+}
+
+// addTo adds elements to sums. The two usual types are not widened first.
+func addTo(sums []float64, v kernel.View) {
+	switch v.DType {
+	case mergesearch.BF16:
+		for j := range sums {
+			sums[j] += float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(v.Data[2*j:])) << 16))
+		}
+	case mergesearch.F32:
+		for j := range sums {
+			sums[j] += float64(math.Float32frombits(binary.LittleEndian.Uint32(v.Data[4*j:])))
+		}
+	default:
+		for j, x := range kernel.Load(v) {
+			sums[j] += float64(x)
+		}
+	}
 }

@@ -32,15 +32,25 @@ func damagedFile(name, field string, err error) error {
 	}
 }
 
-// read reads the tokenizer of a model. It is nil when the model has none.
-func read(m Model) (*vocabulary, error) {
+// read reads the tokenizer of a model. It is nil when the model has none. Files
+// that are equal, as those of a family often are, are read once: earlier has what
+// was read before.
+func read(m Model, earlier ...*vocabulary) (*vocabulary, error) {
 	data, ok := m.Files[tokenizerFile]
 	if !ok {
 		return nil, nil
 	}
-	f, err := parseFile(data)
-	if err != nil {
-		return nil, mergesearch.InDir(mergesearch.InFile(err, tokenizerFile), m.Name)
+	var f *file
+	for _, v := range earlier {
+		if v != nil && v.file != nil && v.file.text == string(data) {
+			f = v.file
+		}
+	}
+	if f == nil {
+		var err error
+		if f, err = parseFile(data); err != nil {
+			return nil, mergesearch.InDir(mergesearch.InFile(err, tokenizerFile), m.Name)
+		}
 	}
 	v := &vocabulary{model: m, file: f}
 	if err := v.collect(); err != nil {
@@ -94,7 +104,10 @@ func (v *vocabulary) collect() error {
 }
 
 func (v *vocabulary) split(all []token) error {
-	t, twice := newTable(all)
+	t, twice := v.file.tokens, []token(nil)
+	if len(all) > len(t.byID) {
+		t, twice = newTable(all)
+	}
 	if twice != nil { // a model that leaves out numbers, where an added token lands on one that is taken
 		return damagedFile(tokenizerFile, "model.vocab", fmt.Errorf("leaves out numbers, so that %q and %q have the same", shown(twice[0].text), shown(twice[1].text)))
 	}
@@ -138,7 +151,7 @@ func ordered(base string, models []Model) []Model {
 func readAll(models []Model) ([]*vocabulary, error) {
 	var out []*vocabulary
 	for i, m := range models {
-		v, err := read(m)
+		v, err := read(m, out...)
 		switch {
 		case err != nil:
 			return nil, err

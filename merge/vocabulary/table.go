@@ -22,7 +22,7 @@ type table struct {
 // newTable takes tokens over. When two of them contradict each other it returns
 // them.
 func newTable(tokens []token) (t table, twice []token) {
-	slices.SortStableFunc(tokens, func(a, b token) int { return cmp.Compare(a.id, b.id) })
+	slices.SortFunc(tokens, func(a, b token) int { return cmp.Compare(a.id, b.id) })
 	for i := 1; i < len(tokens); i++ {
 		if tokens[i].id == tokens[i-1].id {
 			return t, tokens[i-1 : i+1]
