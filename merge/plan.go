@@ -202,8 +202,12 @@ func notBuilt(r mergesearch.Recipe) error {
 		field string
 		given bool
 	}{
-		{"slices", len(r.Slices) > 0}, {"modules", len(r.Modules) > 0}, {"tokenizer", r.Tokenizer != nil},
-		{"chat_template", r.ChatTemplate != ""}, {"compat", r.Compat != ""}, {"name", len(r.Stages) > 0},
+		{"slices", len(r.Slices) > 0},
+		{"modules", len(r.Modules) > 0},
+		{"tokenizer", r.Tokenizer != nil},
+		{"chat_template", r.ChatTemplate != ""},
+		{"compat", r.Compat != ""},
+		{"name", len(r.Stages) > 0},
 	} {
 		if part.given {
 			return &mergesearch.InputError{Field: part.field, Problem: "this engine reads the key, but cannot build what it asks for"}
