@@ -4,7 +4,9 @@
 // What goes in and out. Model directories go in once, through Open; recipes
 // come one after another. Plan checks a recipe against the headers alone; Build
 // gives a mergesearch.Candidate whose tensors are in memory; Write streams a
-// directory to disk. ReadRecipe and FormatRecipe speak mergekit's YAML.
+// directory to disk. ReadRecipe and FormatRecipe speak mergekit's YAML, of one
+// document or of several that name each other's results; ParseModelRef takes the
+// name of a model apart.
 //
 // Types to know: Engine (the opened models with what is kept about them), Plan
 // (a recipe resolved to one value per parameter, model and tensor),

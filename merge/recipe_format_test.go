@@ -22,6 +22,9 @@ func mustSurvive(t interface {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
+	if _, err := checkRecipe(got); err != nil {
+		t.Fatalf("read, but refused as a recipe: %v in\n%s", err, text)
+	}
 	if d := cmp.Diff(r, got); d != "" || got.ID() != r.ID() {
 		t.Fatalf("%s\nin\n%s", d, text)
 	}

@@ -30,7 +30,7 @@ func ParseRecipe(text []byte) (mergesearch.Recipe, error) {
 	}
 	var parsed []namedRecipe
 	for _, d := range documents {
-		p := &recipeParser{before: d.before, at: map[string]ast.Node{}}
+		p := &recipeParser{root: d.root, before: d.before, at: map[string]ast.Node{}}
 		n := p.document(d.root)
 		if p.err != nil {
 			return mergesearch.Recipe{}, p.err

@@ -105,7 +105,7 @@ func TestRecipePartErrors(t *testing.T) {
 		line       int
 		want       string
 	}{
-		{"nothing to merge", linear, 0, "models: missing"},
+		{"nothing to merge", linear, 1, "models: missing"},
 		{"models and slices", models + "slices: [{sources: [" + source + "]}]\n", 4, "slices: stands beside models (hint: only one of"},
 		{"models and modules", models + "modules: {m: {models: [{model: a}]}}\n", 4, "modules: stands beside models"},
 		{"slices no list", linear + "slices: {}\n", 3, "want a list"},
@@ -129,7 +129,7 @@ func TestRecipePartErrors(t *testing.T) {
 		{"unknown parameter of a source", slices("{model: a, layer_range: [0, 4], parameters: {wieght: 1}}"), 5, `did you mean "weight"?`},
 		{"global parameter of a source", slices("{model: a, layer_range: [0, 4], parameters: {normalize: 1}}"), 5, "belongs to the whole recipe"},
 		{"unknown parameter of a slice", slices(source) + "  parameters: {lamda: 1}\n", 6, "slices[0].parameters.lamda: unknown parameter"},
-		{"slices without a base", "merge_method: ties\nslices: [{sources: [" + source + "]}]\nparameters: {weight: 1}\n", 0, "base_model: missing: ties needs one"},
+		{"slices without a base", "merge_method: ties\nslices: [{sources: [" + source + "]}]\nparameters: {weight: 1}\n", 1, "base_model: missing: ties needs one"},
 		{"base of a slice", slices(source) + "  base_model: a@\n", 6, "slices[0].base_model"},
 		{"modules a list", linear + "modules: []\n", 3, "want a mapping"},
 		{"module without anything", linear + "modules: {m: }\n", 3, "modules.m: an empty module"},

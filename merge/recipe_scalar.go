@@ -116,7 +116,7 @@ func (p *recipeParser) number(n ast.Node, field string) float64 {
 			return f + 0
 		}
 	}
-	p.refuse(n, field, "want a finite number", "")
+	p.refuse(n, field, "want a finite number", "a value is a number, a list of numbers, or a list of {filter, value}")
 	return 0
 }
 

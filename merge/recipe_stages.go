@@ -100,7 +100,7 @@ func lastDocument(all []namedRecipe, byName map[string]int, needs [][]int) (int,
 	}
 	switch len(free) {
 	case 0:
-		return 0, all[0].refused("the documents name each other in a circle", "")
+		return 0, all[0].refused("the documents name each other in a circle", "one of them has to do without the results of the others")
 	case 1:
 		return last, nil
 	}
@@ -147,7 +147,7 @@ func inOrder(all []namedRecipe, needs [][]int, last int) (mergesearch.Recipe, er
 		switch {
 		case i == len(all):
 			i = slices.Index(done, false)
-			return mergesearch.Recipe{}, all[i].refused("the documents name each other in a circle", "")
+			return mergesearch.Recipe{}, all[i].refused("the documents name each other in a circle", "one of them has to do without the results of the others")
 		case i == last:
 			return r, nil // everything else comes before it
 		}

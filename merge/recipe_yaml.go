@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"mergesearch"
 )
@@ -54,7 +55,7 @@ func parseDocuments(text []byte) ([]document, error) {
 			continue
 		}
 		if len(out) == maxDocuments {
-			return nil, &mergesearch.InputError{Line: part.before + 1, Problem: fmt.Sprintf("more than %d documents", maxDocuments)}
+			return nil, &mergesearch.InputError{Line: part.before + 1, Column: 1, Problem: fmt.Sprintf("more than %d documents", maxDocuments)}
 		}
 		out = append(out, document{root: root, before: part.before})
 	}
@@ -107,7 +108,7 @@ func parseDocument(d documentText) (root ast.Node, err error) {
 	// The parser is third-party code that reads hostile text.
 	defer func() {
 		if v := recover(); v != nil {
-			root, err = nil, &mergesearch.InputError{Problem: fmt.Sprintf("not readable as YAML: %v", v)}
+			root, err = nil, &mergesearch.InputError{Line: d.before + 1, Column: 1, Problem: fmt.Sprintf("not readable as YAML: %v", v)}
 		}
 	}()
 	if isBlank(d.text) {
@@ -118,7 +119,7 @@ func parseDocument(d documentText) (root ast.Node, err error) {
 		return nil, syntaxError(err, d.before)
 	}
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		return nil, &mergesearch.InputError{Line: d.before + 1, Problem: "not readable as YAML"}
+		return nil, &mergesearch.InputError{Line: d.before + 1, Column: 1, Problem: "not readable as YAML"}
 	}
 	return file.Docs[0].Body, nil
 }
@@ -157,7 +158,7 @@ func tooMuch(text string) error {
 			problem = "a carriage return within a line"
 		}
 		if problem != "" {
-			return &mergesearch.InputError{Line: line, Problem: problem}
+			return &mergesearch.InputError{Line: line, Column: 1, Problem: problem, Hint: "a recipe is a short text in YAML; is this one?"}
 		}
 	}
 	return nil
@@ -220,6 +221,7 @@ func syntaxError(err error, before int) error {
 // recipeParser walks one document. It stops at the first error and remembers
 // where each field stands for the checks that come after.
 type recipeParser struct {
+	root   ast.Node
 	before int // lines of the file before the document
 	err    error
 	at     map[string]ast.Node
@@ -229,11 +231,25 @@ type recipeParser struct {
 func (p *recipeParser) inputError(n ast.Node, field, problem, hint string) *mergesearch.InputError {
 	e := &mergesearch.InputError{Field: field, Problem: problem, Hint: hint}
 	if n != nil {
-		if t := n.GetToken(); t != nil && t.Position != nil {
+		if t := firstToken(n); t != nil && t.Position != nil {
 			e.Line, e.Column = p.before+t.Position.Line, t.Position.Column
 		}
 	}
 	return e
+}
+
+// firstToken returns where a node begins. The library says of a mapping in block
+// style that it begins at its first colon.
+func firstToken(n ast.Node) *token.Token {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			return m.Values[0].Key.GetToken()
+		}
+	case *ast.MappingValueNode:
+		return m.Key.GetToken()
+	}
+	return n.GetToken()
 }
 
 func (p *recipeParser) refuse(n ast.Node, field, problem, hint string) {
@@ -250,7 +266,8 @@ func (p *recipeParser) refuseAs(n ast.Node, field string, err error) {
 	}
 }
 
-// locate adds the position of the field to an error.
+// locate adds the position of the field to an error, or that of the document when
+// the field is not there.
 func (p *recipeParser) locate(err error) error {
 	var in *mergesearch.InputError
 	if !errors.As(err, &in) || in.Line > 0 {
@@ -262,7 +279,7 @@ func (p *recipeParser) locate(err error) error {
 		}
 		field = field[:max(0, strings.LastIndexAny(field, ".["))]
 	}
-	return err
+	return p.inputError(p.root, in.Field, in.Problem, in.Hint)
 }
 
 // entry is one key of a mapping.
