@@ -124,7 +124,9 @@ func total(d mergesearch.DType, x []float32) float32 {
 	return number32(d, s)
 }
 
-// norm is the Euclidean norm of a vector, summed in float32 lane by lane.
+// norm is the Euclidean norm of a vector, summed in float32 lane by lane. Of what
+// fills no vector, the last numbers are added with one rounding instead of two when
+// they do not fill half a vector either.
 func norm(d mergesearch.DType, x []float32) float32 {
 	var acc [lanes]float32
 	width := vector(d)
@@ -135,10 +137,21 @@ func norm(d mergesearch.DType, x []float32) float32 {
 	for _, a := range acc[1:] {
 		acc[0] += a
 	}
-	for _, v := range x[whole:] {
+	tail := x[whole:]
+	half := len(tail) / 4 * 4
+	for _, v := range tail[:half] {
 		acc[0] += float32(v * v)
 	}
+	for _, v := range tail[half:] {
+		acc[0] = fused(v, v, acc[0])
+	}
 	return number32(d, float32(math.Sqrt(float64(acc[0]))))
+}
+
+// fused is a*b + c with one rounding, except where float64 falls on the middle of
+// two float32 numbers.
+func fused(a, b, c float32) float32 {
+	return float32(math.FMA(float64(a), float64(b), float64(c)))
 }
 
 // number32 rounds one number to the type.
