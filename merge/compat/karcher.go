@@ -42,8 +42,10 @@ func karcher(in Input) []float32 {
 		if float64(n) < tol {
 			break
 		}
-		ahead := o.mul(f.of(math.Cos, one(n)), u)
-		u = o.add(ahead, o.mul(f.of(math.Sin, one(n)), o.div(t, one(n))))
+		// A number without dimensions on the left is rounded to the type, on the
+		// right it is not.
+		cosine, sine := rounded(o.d, f.of(math.Cos, one(n))), rounded(o.d, f.of(math.Sin, one(n)))
+		u = o.add(o.mul(cosine, u), o.mul(sine, o.div(t, one(n))))
 		if n := norm(f.d, u); float64(n) > tol {
 			u = o.div(u, one(n))
 		}

@@ -36,7 +36,7 @@ func (in Input) onSphere(x [][]float32, w []float32, eps float64) []float32 {
 		}
 		return sum(o.d, terms)
 	}
-	more := func(v []float32) []float32 { return o.add(v, one(float32(eps))) }
+	more := func(v []float32) []float32 { return o.add(v, one(number(o.d, eps))) }
 	units, lengths := make([][]float32, len(x)), make([]float32, len(x))
 	for i, v := range x {
 		lengths[i] = norm(o.d, v)
