@@ -39,5 +39,5 @@ func (o arith) softmax(x []float32) []float32 {
 	f := arith{mergesearch.F32}
 	y := f.of(math.Exp, f.sub(x, one(top)))
 	s := total(f.d, y)
-	return o.add(rounded(o.d, f.div(y, one(s))), one(float32(1e-8)))
+	return o.add(rounded(o.d, f.div(y, one(s))), one(number(o.d, 1e-8)))
 }

@@ -58,6 +58,9 @@ func Merge(in Input) (Output, error) {
 		return Output{}, err
 	}
 	out := Output{Values: f(in), DType: in.DType}
+	if out.Values == nil {
+		return Output{}, &mergesearch.InputError{Field: "models", Problem: "the models' directions cancel", Hint: "give them other weights"}
+	}
 	if in.Method == "arcee_fusion" || in.Method == "ramplus_tl" {
 		out.DType = mergesearch.F32
 	}

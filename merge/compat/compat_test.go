@@ -2,6 +2,7 @@ package compat_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"mergesearch"
@@ -12,6 +13,7 @@ var (
 	base = []float32{1, -1, .5, 2, 0, .25, -.75, 1.5, -2, 3}
 	dA   = []float32{.10, -.20, .30, -.40, .50, -.05, .15, -.25, .35, -.45}
 	dB   = []float32{-.30, .10, .20, .60, -.40, .25, -.05, .45, .15, .55}
+	dC   = []float32{.07, .02, -.11, .09, .13, .31, .04, -.06, .22, -.17}
 )
 
 func plus(d []float32) []float32 {
@@ -51,6 +53,49 @@ func TestGoldenVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			for e, want := range c.want {
+				if got := out.Values[e]; math.Abs(float64(got-want)) > 1e-6*max(1, math.Abs(float64(want))) {
+					t.Errorf("element %d: %v, want %v", e, got, want)
+				}
+			}
+		})
+	}
+}
+
+// The same for tensors of two rows of five.
+func TestGoldenVectorsOfRows(t *testing.T) {
+	a, b, c := plus(dA), plus(dB), plus(dC)
+	sparse := func(x []float32, from, to int) []float32 {
+		out := slices.Clone(x)
+		copy(out[from:to], base[from:to])
+		return out
+	}
+	for _, g := range []struct {
+		name, method string
+		base         []float32
+		models       [][]float32
+		weights      []float64
+		global       map[string]float64
+		want         []float32
+	}{
+		{"nuslerp", "nuslerp", nil, [][]float32{a, b}, []float64{.7, .5}, map[string]float64{"nuslerp_flatten": 1}, []float32{.943951607, -1.08733439, .767106891, 2.04082108, .125872061, .328982919, -.691427708, 1.56008995, -1.75366569, 3.00189376}},
+		{"nuslerp, columns", "nuslerp", nil, [][]float32{a, b}, []float64{.7, .5}, map[string]float64{"nuslerp_row_wise": 1}, []float32{.955244541, -1.0839597, .762975097, 2.02506995, .125858799, .333221108, -.689212978, 1.55141330, -1.74040723, 3.00135660}},
+		{"multislerp", "multislerp", nil, [][]float32{a, b, c}, []float64{.5, .3, .4}, map[string]float64{"normalize_weights": 1, "eps": 1e-8}, []float32{1.0263859, -1.08515441, .655220032, 2.01332998, .191432759, .390832484, -.692417383, 1.48988438, -1.77047551, 2.91107750}},
+		{"karcher", "karcher", nil, [][]float32{a, b, c}, []float64{1, 1, 1}, map[string]float64{"max_iter": 10, "tol": 1e-5}, []float32{.996396005, -1.06177902, .645587564, 2.09736276, .119029261, .417169034, -.709702015, 1.54779828, -1.78937471, 2.99494410}},
+		{"model_stock", "model_stock", base, [][]float32{a, b, c}, []float64{1, 1, 1}, nil, []float32{1.02735305, -.983167291, .417940825, 1.93898165, -.048393853, .14269188, -.779457092, 1.47054267, -2.15149379, 3.01472855}},
+		{"arcee_fusion", "arcee_fusion", base, [][]float32{a}, []float64{1}, nil, []float32{1, -1, .5, 1.6, .5, .25, -.75, 1.5, -2, 3}},
+		{"sce", "sce", base, [][]float32{a, b, c}, []float64{1, 1, 1}, map[string]float64{"select_topk": 1}, []float32{.7, -1.20000005, .743453741, 2.52350855, .430908322, .50899899, -.620540798, 1.95, -1.76462638, 2.60228562}},
+		{"ram", "ram", base, [][]float32{sparse(a, 0, 3), sparse(b, 2, 5)}, []float64{1, 1}, map[string]float64{"epsilon": 1e-5}, []float32{.7, -.9, .5, 1.6, .5, .35, -.70000005, 1.6, -1.75, 3.05}},
+	} {
+		t.Run(g.name, func(t *testing.T) {
+			in := compat.Input{Method: g.method, DType: mergesearch.F32, Shape: []int{2, 5}, Base: g.base, Models: g.models, Global: g.global}
+			for _, w := range g.weights {
+				in.PerModel = append(in.PerModel, map[string]float64{"weight": w})
+			}
+			out, err := compat.Merge(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for e, want := range g.want {
 				if got := out.Values[e]; math.Abs(float64(got-want)) > 1e-6*max(1, math.Abs(float64(want))) {
 					t.Errorf("element %d: %v, want %v", e, got, want)
 				}

@@ -42,8 +42,10 @@ func karcher(in Input) []float32 {
 		if float64(n) < tol {
 			break
 		}
-		ahead := o.mul(f.of(math.Cos, one(n)), u)
-		u = o.add(ahead, o.mul(f.of(math.Sin, one(n)), o.div(t, one(n))))
+		// A number without dimensions on the left is rounded to the type, on the
+		// right it is not.
+		cosine, sine := rounded(o.d, f.of(math.Cos, one(n))), rounded(o.d, f.of(math.Sin, one(n)))
+		u = o.add(o.mul(cosine, u), o.mul(sine, o.div(t, one(n))))
 		if n := norm(f.d, u); float64(n) > tol {
 			u = o.div(u, one(n))
 		}
@@ -80,21 +82,11 @@ func start(o arith, units [][]float32, alpha []float64, tol float64) []float32 {
 
 // pull is the step from u towards v; nothing where they meet.
 func (o arith) pull(u, v []float32, alpha, tol float64) []float32 {
-	c := o.clamp(one(number32(o.d, torchDot(u, v))), -1, 1)
+	c := o.clamp(one(torchDot(o.d, u, v)), -1, 1)
 	theta := o.of(math.Acos, c)
 	if float64(theta[0]) < tol {
 		return one(0)
 	}
 	k := o.scale(alpha, o.div(theta, o.of(math.Sin, theta)))
 	return o.mul(k, o.sub(v, o.mul(c, u)))
-}
-
-// torchDot is torch's product of two vectors, whose order of adding is not known:
-// in float64.
-func torchDot(x, y []float32) float32 {
-	var s float64
-	for e := range x {
-		s += float64(x[e]) * float64(y[e])
-	}
-	return float32(s)
 }

@@ -1,5 +1,7 @@
 package compat
 
+import "mergesearch"
+
 // modelStock goes from the base towards the mean of the models by a ratio made
 // from the mean cosine between task vectors (Jang et al. 2024), for the whole
 // tensor or each row.
@@ -15,7 +17,8 @@ func modelStock(in Input) []float32 {
 		deltas[i] = o.sub(x, in.Base)
 	}
 	k := float64(len(deltas))
-	c := o.div(sum(o.d, o.cosines(deltas, length)), one(float32(k*(k-1)/2)))
+	f := arith{mergesearch.F32}
+	c := rounded(o.d, f.div(sum(f.d, o.cosines(deltas, length)), one(float32(k*(k-1)/2))))
 	t := o.div(o.scale(k, c), o.add(one(1), o.scale(k-1, c)))
 	mean := make([]float32, n)
 	for _, x := range in.Models {

@@ -3,7 +3,8 @@ package compat
 import "math"
 
 // multislerp weighs unit vectors in the plane that touches the sphere at their
-// weighted mean and scales the result to the weighted mean of the lengths.
+// weighted mean and scales the result to the weighted mean of the lengths. It is nil
+// where the directions of more than two models cancel.
 func multislerp(in Input) []float32 {
 	o := arith{in.DType}
 	if len(in.Models) == 1 {
@@ -21,7 +22,7 @@ func multislerp(in Input) []float32 {
 		w = o.div(w, one(total(o.d, w)))
 	}
 	out := in.onSphere(x, w, in.Global["eps"])
-	if in.Base != nil {
+	if in.Base != nil && out != nil {
 		out = o.add(out, in.Base)
 	}
 	return out
@@ -36,7 +37,7 @@ func (in Input) onSphere(x [][]float32, w []float32, eps float64) []float32 {
 		}
 		return sum(o.d, terms)
 	}
-	more := func(v []float32) []float32 { return o.add(v, one(float32(eps))) }
+	more := func(v []float32) []float32 { return o.add(v, one(number(o.d, eps))) }
 	units, lengths := make([][]float32, len(x)), make([]float32, len(x))
 	for i, v := range x {
 		lengths[i] = norm(o.d, v)
@@ -44,7 +45,11 @@ func (in Input) onSphere(x [][]float32, w []float32, eps float64) []float32 {
 	}
 	mean := weighted(units)
 	length := o.norm(mean)
-	if length[0] < number(o.d, eps) { // only two get here, see check
+	switch {
+	case !(length[0] < number(o.d, eps)):
+	case len(x) > 2:
+		return nil // mergekit refuses
+	default:
 		return o.add(o.mul(x[0], one(w[0])), o.mul(x[1], one(w[1])))
 	}
 	mean = o.div(mean, length)

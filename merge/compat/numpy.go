@@ -1,7 +1,5 @@
 package compat
 
-import "math"
-
 // What slerp needs of numpy (2.4), which adds in other orders than torch.
 
 // pairwise adds in float32: halves apart until 128 numbers are left, those in eight
@@ -38,7 +36,7 @@ func blasDot(x, y []float32) float32 {
 	n := len(x) / step * step
 	var acc [step]float32
 	for i := range n {
-		acc[i%step] = float32(math.FMA(float64(x[i]), float64(y[i]), float64(acc[i%step])))
+		acc[i%step] = fused(x[i], y[i], acc[i%step])
 	}
 	var lane [8]float32
 	for k := range lane {

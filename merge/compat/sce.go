@@ -50,8 +50,7 @@ func agrees(x, sum float32) bool { return sum >= 0 && x > 0 || !(sum >= 0) && x 
 func energies(o arith, deltas [][]float32) []float32 {
 	w := make([]float32, len(deltas))
 	for i, t := range deltas {
-		s := one(total(o.d, o.mul(t, t)))
-		w[i] = o.div(s, one(float32(len(t))))[0]
+		w[i] = number32(o.d, total(mergesearch.F32, o.mul(t, t))/float32(len(t)))
 	}
 	all := total(o.d, w)
 	if math.Abs(float64(all)) >= 1e-6 {

@@ -124,7 +124,9 @@ func total(d mergesearch.DType, x []float32) float32 {
 	return number32(d, s)
 }
 
-// norm is the Euclidean norm of a vector, summed in float32 lane by lane.
+// norm is the Euclidean norm of a vector, summed in float32 lane by lane. Of what
+// fills no vector, the last numbers are added with one rounding instead of two when
+// they do not fill half a vector either.
 func norm(d mergesearch.DType, x []float32) float32 {
 	var acc [lanes]float32
 	width := vector(d)
@@ -135,10 +137,54 @@ func norm(d mergesearch.DType, x []float32) float32 {
 	for _, a := range acc[1:] {
 		acc[0] += a
 	}
-	for _, v := range x[whole:] {
+	tail := x[whole:]
+	half := len(tail) / 4 * 4
+	for _, v := range tail[:half] {
 		acc[0] += float32(v * v)
 	}
+	for _, v := range tail[half:] {
+		acc[0] = fused(v, v, acc[0])
+	}
 	return number32(d, float32(math.Sqrt(float64(acc[0]))))
+}
+
+// fused is a*b + c with one rounding, except where float64 falls on the middle of
+// two float32 numbers.
+func fused(a, b, c float32) float32 {
+	return float32(math.FMA(float64(a), float64(b), float64(c)))
+}
+
+// torchDot is torch's product of two vectors. In float32 it is that of the library
+// under it on processors of AMD: sums of four lanes for each of four places in a
+// block of 16, of two places for what is left, of one, and of single numbers.
+// Shorter types are added in float64.
+func torchDot(d mergesearch.DType, x, y []float32) float32 {
+	if d != mergesearch.F32 {
+		var s float64
+		for e := range x {
+			s += float64(x[e]) * float64(y[e])
+		}
+		return number32(d, float32(s))
+	}
+	const places, width = 4, 4
+	var acc [places][width]float32
+	e := 0
+	for size := places; size > 0; size /= 2 {
+		for e+size*width <= len(x) {
+			for i := range size * width {
+				acc[i/width][i%width] += float32(x[e] * y[e])
+				e++
+			}
+		}
+	}
+	for ; e < len(x); e++ {
+		acc[0][0] += float32(x[e] * y[e])
+	}
+	var s [width]float32
+	for k := range s {
+		s[k] = acc[0][k] + acc[1][k] + acc[2][k] + acc[3][k]
+	}
+	return (s[0] + s[2]) + (s[1] + s[3])
 }
 
 // number32 rounds one number to the type.

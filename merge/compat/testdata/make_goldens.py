@@ -1,10 +1,11 @@
 """Write what mergekit gives for small tensors: goldens.json beside this file.
 
 Needs mergekit at commit a6e402884ba9bc30da7f23e8304a35f19485de95 and torch (2.15
-was used, on a processor with AVX2). The inputs come from a generator that the test
-repeats. Three things of the peer are fixed so that the result is defined: sorts are
-stable, methods that keep models in a set get them in the recipe's order, and random
-masks keep what the generator puts below the density.
+was used, with one thread, on a processor of AMD with AVX2). The inputs come from a
+generator that the test repeats. Three things of the peer are fixed so that the
+result is defined: sorts and choices of the largest are stable, methods that keep
+models in a set get them in the recipe's order, and random masks keep what the
+generator puts below the density.
 
 usage: make_goldens.py [OUT [ROWSxCOLUMNS ...]]
 """
@@ -75,6 +76,7 @@ easy_define.set = Listed
 sort, argsort = torch.sort, torch.argsort
 torch.sort = lambda x, dim=-1, descending=False: sort(x, dim=dim, descending=descending, stable=True)
 torch.argsort = lambda x, dim=-1, descending=False: argsort(x, dim=dim, descending=descending, stable=True)
+torch.topk = lambda x, k, largest=True: (None, argsort(x, descending=largest, stable=True)[:k])
 
 
 def reference(name):
