@@ -161,6 +161,17 @@ func (p *Plan) resolve(t *PlannedTensor, position float64) error {
 			}
 		}
 	}
+	return p.checkValues(t)
+}
+
+// checkValues asks the method whether the values of each model fit each other.
+func (p *Plan) checkValues(t *PlannedTensor) error {
+	for i := 0; p.method.check != nil && i < len(p.Models); i++ {
+		if err := p.method.check(t.PerModel[i]); err != nil {
+			err.Problem += fmt.Sprintf(" (model %s, tensor %s)", p.Models[i], t.Name)
+			return err
+		}
+	}
 	return nil
 }
 
