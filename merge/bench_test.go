@@ -76,8 +76,10 @@ func benchRecipe(method string) mergesearch.Recipe {
 	case "slerp":
 		r.Base, r.Models = "expert-a", r.Models[:2]
 		r.Parameters = map[string]mergesearch.Setting{"t": mergesearch.Number(0.3)}
-	case "ties", "dare_ties", "dare_linear":
+	case "ties", "dare_ties", "dare_linear", "della":
 		r.Parameters["density"] = mergesearch.Number(0.5)
+	case "breadcrumbs", "breadcrumbs_ties":
+		r.Parameters["density"] = mergesearch.Number(0.9)
 	}
 	return r
 }
@@ -97,6 +99,9 @@ func BenchmarkMerge(b *testing.B) {
 		{"slerp", "slerp", true, false},
 		{"dare_linear_at_hand", "dare_linear", false, false},
 		{"dare_ties_at_hand", "dare_ties", false, false},
+		{"breadcrumbs_at_hand", "breadcrumbs", false, false},
+		{"della_at_hand", "della", false, false},
+		{"della", "della", true, false},
 		{"build_linear", "linear", false, true},
 		{"build_ties_at_hand", "ties", false, true},
 	} {
@@ -139,6 +144,7 @@ func benchMerge(b *testing.B, e *Engine, method string, scratch, digest bool) {
 	for b.Loop() {
 		if scratch {
 			e.stats.forget()
+			e.bits.forget()
 		}
 		began, cpu := time.Now(), cpuTime()
 		run()
@@ -204,6 +210,6 @@ func (c copying) run(e *Engine) {
 func (s *statistics) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries = nil
+	s.entries, s.bytes = nil, 0
 	s.recent.Init()
 }

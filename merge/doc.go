@@ -33,7 +33,7 @@
 //     was built; candidates do not refer to it.
 //
 // One file per method: linear, slerp, task_arithmetic, ties, dare_linear,
-// dare_ties, passthrough. Each states its formula with the paper, declares its
+// dare_ties, breadcrumbs, breadcrumbs_ties, della_linear, della, passthrough. Each states its formula with the paper, declares its
 // parameters and has a slow reference, which Engine.Reference runs. Adding one
 // means adding its file and its line in methods.go.
 //

@@ -24,7 +24,8 @@ type Options struct {
 	// Threads is how many tiles are worked on at once, over all merges of the
 	// engine. 0 means one for each processor.
 	Threads int
-	// CacheBytes limits the statistics that are kept between merges. 0 means 64 MiB.
+	// CacheBytes limits the statistics that are kept between merges, and as much
+	// again the masks that depend on data. 0 means 64 MiB.
 	CacheBytes int64
 	// Level forces a vector level; the zero value is the fastest, which is what
 	// everybody but a test wants.
@@ -45,6 +46,7 @@ type Engine struct {
 	slots   chan struct{} // one for each tile that may be worked on
 	stats   statistics
 	inputs  identities
+	bits    statistics // of masks by ranks
 	arenas  arenas
 }
 
@@ -69,6 +71,7 @@ func Open(o Options) (*Engine, error) {
 	e.kernel = kernel.New(o.Level)
 	e.slots = make(chan struct{}, e.threads)
 	e.stats.limit = cmp.Or(o.CacheBytes, 64<<20)
+	e.bits.limit = e.stats.limit
 	for _, name := range slices.Sorted(maps.Keys(o.Models)) {
 		m, err := openModel(name, o.Models[name])
 		if err != nil {

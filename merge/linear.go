@@ -43,7 +43,7 @@ func (b *binding) mean() apply {
 		models[i].Weight = w
 	}
 	first := firstTerm(models)
-	c := kernel.Consensus{Lambda: 1}
+	c := kernel.Consensus{Divisor: 1, Lambda: 1}
 	return func(out kernel.View, lo, hi int) kernel.Counts {
 		part := make([]kernel.TaskVector, len(models))
 		for i, m := range models {

@@ -18,6 +18,10 @@ type method struct {
 	// oneModel is true for methods of exactly one model.
 	oneModel bool
 
+	// check refuses values of one model that do not fit each other; nil where all do.
+	// The error names the parameter.
+	check func(v values) *mergesearch.InputError
+
 	// bind looks up or computes what the method needs to know of the whole tensor
 	// and returns the function that computes elements lo to hi of it.
 	bind func(b *binding) apply
@@ -35,7 +39,8 @@ type apply func(out kernel.View, lo, hi int) kernel.Counts
 
 // Every method, in the order in which reports list them.
 var methods = []*method{
-	&linear, &slerp, &taskArithmetic, &ties, &dareLinear, &dareTIES, &passthrough,
+	&linear, &slerp, &taskArithmetic, &ties, &dareLinear, &dareTIES, &breadcrumbs, &breadcrumbsTIES,
+	&dellaLinear, &della, &passthrough,
 }
 
 // Methods returns the declarations of all methods.
@@ -86,8 +91,7 @@ func methodNames() []string {
 
 // laterMethods are mergekit's methods that this engine does not have.
 var laterMethods = []string{
-	"nuslerp", "multislerp", "karcher", "della", "della_linear", "breadcrumbs", "breadcrumbs_ties",
-	"model_stock", "nearswap", "arcee_fusion", "sce", "ram", "ramplus_tl",
+	"nuslerp", "multislerp", "karcher", "model_stock", "nearswap", "arcee_fusion", "sce", "ram", "ramplus_tl",
 }
 
 // The parameters that several methods share, with mergekit's names and defaults.

@@ -169,6 +169,17 @@ func (t *PlannedTensor) resolve(levels []map[string]mergesearch.Setting, positio
 			}
 		}
 	}
+	return t.checkValues()
+}
+
+// checkValues asks the method whether the values of each model fit each other.
+func (t *PlannedTensor) checkValues() error {
+	for i := 0; t.method.check != nil && i < len(t.Inputs); i++ {
+		if err := t.method.check(t.PerModel[i]); err != nil {
+			err.Problem += fmt.Sprintf(" (model %s, tensor %s)", t.Inputs[i].Model, t.Name)
+			return err
+		}
+	}
 	return nil
 }
 

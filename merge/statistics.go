@@ -7,13 +7,14 @@ import (
 	"mergesearch/merge/kernel"
 )
 
-// statistics keeps what does not depend on coefficients, least recently used
+// statistics keeps numbers that do not depend on coefficients, least recently used
 // out first once the limit is reached. It is safe for concurrent use; two merges
 // that miss the same entry both compute it, with equal results.
 type statistics struct {
 	limit int64 // bytes
 
 	mu      sync.Mutex
+	bytes   int64
 	entries map[statKey]*list.Element
 	recent  list.List // of *statEntry, the latest in front
 }
@@ -25,15 +26,19 @@ const (
 	dotsStat
 	magnitudeStat
 	keptStat
+	rankedStat
+	bitsStat
 )
 
-// statKey names one number of two tensors, which stand for themselves by the
-// identity of an operand.
+// statKey names one number, or the bits of one tile, of two tensors, which stand
+// for themselves by the identity of an operand.
 type statKey struct {
 	kind         statKind
 	base, model  int32
-	kept         uint64 // elements or, of a mask, its bound
-	mask, stream uint64 // of a mask
+	kept         uint64  // elements or, of a mask, its bound
+	mask, stream uint64  // of a mask
+	low, width   float64 // of a mask by ranks
+	first        int     // element, of the bits of a tile
 }
 
 type statEntry struct {
@@ -41,9 +46,9 @@ type statEntry struct {
 	value any
 }
 
-// statBytes is about what an entry takes: key, value, list element and its share
+// statBytes is about what an entry takes, bits apart: key, value, list element and its share
 // of the map.
-const statBytes = 320
+const statBytes = 352
 
 func (s *statistics) get(k statKey) (any, bool) {
 	s.mu.Lock()
@@ -66,11 +71,19 @@ func (s *statistics) put(k statKey, value any) {
 		s.entries = map[statKey]*list.Element{}
 	}
 	s.entries[k] = s.recent.PushFront(&statEntry{key: k, value: value})
-	for int64(len(s.entries))*statBytes > s.limit && s.recent.Len() > 1 {
+	s.bytes += bytesOf(value)
+	for s.bytes > s.limit && s.recent.Len() > 1 {
 		last := s.recent.Back()
-		delete(s.entries, last.Value.(*statEntry).key)
+		old := last.Value.(*statEntry)
+		s.bytes -= bytesOf(old.value)
+		delete(s.entries, old.key)
 		s.recent.Remove(last)
 	}
+}
+
+func bytesOf(value any) int64 {
+	bits, _ := value.([]byte)
+	return statBytes + int64(cap(bits))
 }
 
 // kept returns the value of a statistic, computing it if it is not at hand.
@@ -117,4 +130,31 @@ func (b *binding) sumKept(i int, m kernel.Mask) float64 {
 	return kept(&b.engine.stats, k, func() float64 {
 		return b.engine.kernel.SumKept(b.base.view, b.models[i].view, m, b.engine.tile, b.run)
 	})
+}
+
+// ranked returns the function that gives the bits of the elements from lo up to
+// hi of model i's task vector that a mask by ranks keeps. Bits are kept apart from
+// numbers, so that those of a large model do not push these out.
+func (b *binding) ranked(i int, r kernel.Ranks) func(lo, hi int) []byte {
+	k := b.rankedKey(bitsStat, i, r)
+	return func(lo, hi int) []byte {
+		k := k
+		k.first, k.kept = lo, uint64(hi)
+		return kept(&b.engine.bits, k, func() []byte {
+			return b.engine.kernel.KeepRanked(b.base.view, b.models[i].view, r, lo, hi)
+		})
+	}
+}
+
+// sumRanked returns the sum of magnitudes of what a mask by ranks keeps.
+func (b *binding) sumRanked(i int, r kernel.Ranks) float64 {
+	return kept(&b.engine.stats, b.rankedKey(rankedStat, i, r), func() float64 {
+		return b.engine.kernel.SumBits(b.base.view, b.models[i].view, b.ranked(i, r), b.engine.tile, b.run)
+	})
+}
+
+func (b *binding) rankedKey(kind statKind, i int, r kernel.Ranks) statKey {
+	k := b.key(kind, b.base, b.models[i])
+	k.mask, k.stream, k.low, k.width = r.Mask.Key, r.Mask.Stream, r.Low, r.Width
+	return k
 }

@@ -13,9 +13,15 @@ import (
 // Each method chooses how task vectors are made sparse and whether a sign is
 // elected; see its file.
 
+// sparseVector says how one model's task vector is made sparse.
+type sparseVector struct {
+	kernel.TaskVector
+	bitsOf func(lo, hi int) []byte // of kernel.KeepBits: those of elements lo to hi
+}
+
 // combine returns the function that joins the task vectors of a binding.
-func (b *binding) combine(sparse func(i int) kernel.TaskVector, elect bool) apply {
-	models := make([]kernel.TaskVector, len(b.models))
+func (b *binding) combine(sparse func(i int) sparseVector, elect bool) apply {
+	models := make([]sparseVector, len(b.models))
 	for i, w := range b.weights() {
 		models[i] = sparse(i)
 		models[i].Weight = w
@@ -24,35 +30,36 @@ func (b *binding) combine(sparse func(i int) kernel.TaskVector, elect bool) appl
 	return func(out kernel.View, lo, hi int) kernel.Counts {
 		part := make([]kernel.TaskVector, len(models))
 		for i, m := range models {
-			part[i] = m
+			part[i] = m.TaskVector
 			part[i].Model = b.models[i].view.Slice(lo, hi)
+			if m.bitsOf != nil {
+				part[i].Bits = m.bitsOf(lo, hi)
+			}
 		}
 		return b.engine.kernel.Combine(out, b.base.view.Slice(lo, hi), part, c, lo)
 	}
 }
 
-// consensus returns the recipe's flags. Where no sign is elected, the sum of the
-// weights is the same for all elements and so divides lambda; weights that cancel
-// are not divided by.
+// consensus returns the recipe's flags. Weights that cancel are not divided by.
 func consensus(s settings, elect bool) kernel.Consensus {
-	lambda := s.global["lambda"]
-	if sum := s.weightSum(); !elect && s.flag("normalize") && math.Abs(sum) >= 1e-8 {
-		lambda /= sum
+	c := kernel.Consensus{Elect: elect, Normalize: s.flag("normalize"), Divisor: 1, Lambda: float32(s.global["lambda"])}
+	if sum := s.weightSum(); math.Abs(sum) >= 1e-8 {
+		c.Divisor = float32(sum)
 	}
-	return kernel.Consensus{Elect: elect, Normalize: elect && s.flag("normalize"), Lambda: float32(lambda)}
+	return c
 }
 
 // keepAll is how task arithmetic makes task vectors sparse.
-func keepAll(int) kernel.TaskVector { return kernel.TaskVector{} }
+func keepAll(int) sparseVector { return sparseVector{} }
 
 // keepLargest keeps the share density of the largest magnitudes.
-func (b *binding) keepLargest(i int) kernel.TaskVector {
+func (b *binding) keepLargest(i int) sparseVector {
 	n := b.elements()
 	keep := keptElements(b.settings.models[i]["density"], n)
 	if keep == n {
-		return kernel.TaskVector{}
+		return sparseVector{}
 	}
-	return kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, keep)}
+	return sparseVector{TaskVector: kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, keep)}}
 }
 
 // keptElements is how many of n elements a density keeps: the product rounded
@@ -69,17 +76,17 @@ func keptElements(density float64, n int) int {
 
 // keepDrawn keeps elements at random and, with rescale, multiplies them so that
 // the sum of magnitudes stays what it was.
-func (b *binding) keepDrawn(i int) kernel.TaskVector {
+func (b *binding) keepDrawn(i int) sparseVector {
 	density := b.settings.models[i]["density"]
 	if density >= 1 {
-		return kernel.TaskVector{}
+		return sparseVector{}
 	}
 	mask := b.models[i].maskKey().mask(b.seed, density)
 	scale := float32(1)
 	if b.flag("rescale") {
 		scale = rescale(b.sumMagnitudes(i), b.sumKept(i, mask))
 	}
-	return kernel.TaskVector{Keep: kernel.KeepRandom, Mask: mask, Scale: scale}
+	return sparseVector{TaskVector: kernel.TaskVector{Keep: kernel.KeepRandom, Mask: mask, Scale: scale}}
 }
 
 func (k maskKey) mask(seed uint64, density float64) kernel.Mask {
@@ -125,6 +132,9 @@ func joinElement(terms [][]float32, w []float32, e int, c kernel.Consensus) floa
 		sum += t[e]
 	}
 	if !c.Elect || sum != sum {
+		if c.Normalize {
+			sum /= c.Divisor
+		}
 		return sum
 	}
 	var mixed, weights float32

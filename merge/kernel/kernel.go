@@ -138,7 +138,8 @@ func (m TaskVector) factor() float32 {
 // Consensus says how Combine joins weighted task vectors.
 type Consensus struct {
 	Elect     bool // drop, for each element, what disagrees with the sign of the sum
-	Normalize bool // with Elect: divide by the weights that agree (0 counts as 1)
+	Normalize bool // divide by the weights: by Divisor, or with Elect by those that agree (0 counts as 1)
+	Divisor   float32
 	Lambda    float32
 }
 
@@ -163,6 +164,7 @@ func (k Kernel) Combine(out, base View, models []TaskVector, c Consensus, first 
 	t := tile(&pin, out, len(models))
 	t.base, t.first = view(&pin, base), firstElement(first)
 	t.elect, t.normalize, t.lambda = flag(c.Elect), flag(c.Normalize), C.float(c.Lambda)
+	t.divisor = C.float(c.Divisor)
 	if out.Len() > 0 {
 		C.call_combine(C.int(k.level), &t, &inputs[0])
 	}

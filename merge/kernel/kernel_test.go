@@ -137,7 +137,7 @@ func TestCombine(t *testing.T) {
 			for _, keep := range []Keep{KeepAll, KeepMagnitude, KeepBand, KeepRandom, KeepBits} {
 				for _, n := range sizes {
 					for _, flags := range []int{turn % 8, (turn + 5) % 8} {
-						c := Consensus{Elect: flags&1 != 0, Normalize: flags&2 != 0, Lambda: 0.8}
+						c := Consensus{Elect: flags&1 != 0, Normalize: flags&2 != 0, Divisor: 1.3, Lambda: 0.8}
 						checkCombine(t, k, n, d, floats[(i+flags)%4], keep, c, flags&4 != 0, 1+turn%6)
 					}
 					turn++
@@ -328,7 +328,7 @@ func TestLargeOddSize(t *testing.T) {
 	k := New(Best)
 	checkWeightedSum(t, k, n, mergesearch.BF16, mergesearch.BF16, 3, true)
 	for _, keep := range []Keep{KeepAll, KeepMagnitude, KeepBand, KeepRandom, KeepBits} {
-		checkCombine(t, k, n, mergesearch.BF16, mergesearch.F16, keep, Consensus{Elect: true, Normalize: true, Lambda: 1}, false, 3)
+		checkCombine(t, k, n, mergesearch.BF16, mergesearch.F16, keep, Consensus{Elect: true, Normalize: true, Divisor: 1, Lambda: 1}, false, 3)
 	}
 }
 

@@ -175,6 +175,8 @@ func CombineReference(base []float32, x [][]float32, models []TaskVector, c Cons
 			if c.Normalize && divisor != 0 {
 				mixed /= divisor
 			}
+		} else if c.Normalize {
+			mixed /= c.Divisor
 		}
 		out[e] = base[e] + float32(c.Lambda*mixed)
 	}

@@ -133,7 +133,7 @@ static void elect_sign(const msmerge_input *in, float term[][MSMERGE_BLOCK], flo
 // any_block computes one block in all cases.
 static void any_block(const msmerge_tile *t, const msmerge_input *in, int64_t at, int64_t len, float *restrict out) {
   float base[MSMERGE_BLOCK], sum[MSMERGE_BLOCK], term[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
-  float lambda = t->lambda;
+  float divisor = t->divisor, lambda = t->lambda;
   load_block(base, t->base, at, len);
   for (int e = 0; e < MSMERGE_BLOCK; e++) {
     sum[e] = NEUTRAL;
@@ -143,6 +143,10 @@ static void any_block(const msmerge_tile *t, const msmerge_input *in, int64_t at
   }
   if (t->elect) {
     elect_sign(in, term, sum, t->inputs, t->normalize);
+  } else if (t->normalize) {
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {
+      sum[e] = sum[e] / divisor;
+    }
   }
   for (int e = 0; e < MSMERGE_BLOCK; e++) {
     out[e] = base[e] + lambda * sum[e];

@@ -1,6 +1,8 @@
 // combine for bfloat16 models and output: all of a pair's work in registers, in
 // one loop for each way of making task vectors sparse, consensus and number of
-// models. A block whose result is not finite is left to any_block.
+// models. A block whose result is not finite is left to any_block, and so are the
+// cases without a loop: one sparse task vector, many models, a sum that is divided.
+// Without wide vectors the loops gain little, and are left out.
 #ifndef MSMERGE_COMBINE_PAIRS_H
 #define MSMERGE_COMBINE_PAIRS_H
 
@@ -81,7 +83,8 @@ FN void combine_words(const msmerge_tile *t, const paired *p, const any_u32 *bas
       a[j] = p->factor[j] * sparse(task_vector(lower_of(pair), base_a), keep, p->limit[j], p->most[j], word, lower);
       b[j] = p->factor[j] * sparse(task_vector(upper_of(pair), base_b), keep, p->limit[j], p->most[j], word, upper);
     }
-    out[from + i] = pair_of(base_a + lambda * join(a, p->weight, n, how), base_b + lambda * join(b, p->weight, n, how));
+    out[from + i] = pair_of(base_a + lambda * join(a, p->weight, n, how),
+                            base_b + lambda * join(b, p->weight, n, how));
   }
 }
 
@@ -98,6 +101,7 @@ FN void combine_some(const msmerge_tile *t, const paired *p, const any_u32 *base
 
 typedef void block_loop(const msmerge_tile *, const paired *, const any_u32 *base, uint32_t *restrict out);
 
+#if defined(__AVX2__) || !defined(__x86_64__)
 #define LOOP(keep, how, n)                                                                              \
   static void loop_##keep##_##how##_##n(const msmerge_tile *t, const paired *p, const any_u32 *base,     \
                                         uint32_t *restrict out) {                                       \
@@ -105,15 +109,14 @@ typedef void block_loop(const msmerge_tile *, const paired *, const any_u32 *bas
     combine_some(t, &q, base, out, n, keep, how);                                                        \
   }
 #define LOOPS(keep, how) \
-  LOOP(keep, how, 1)     \
   LOOP(keep, how, 2)     \
   LOOP(keep, how, 3)     \
   LOOP(keep, how, 4)     \
   LOOP(keep, how, 5)
 #define TABLE(keep, how) \
-  [keep][how] = {loop_##keep##_##how##_1, loop_##keep##_##how##_2, loop_##keep##_##how##_3, loop_##keep##_##how##_4, \
-                 loop_##keep##_##how##_5}
+  [keep][how] = {NULL, loop_##keep##_##how##_2, loop_##keep##_##how##_3, loop_##keep##_##how##_4, loop_##keep##_##how##_5}
 
+LOOP(WHOLE, SUM, 1)
 LOOPS(WHOLE, SUM)
 LOOPS(BETWEEN, SUM)
 LOOPS(MARKED, SUM)
@@ -125,14 +128,18 @@ LOOPS(MARKED, ELECTED_SUM)
 LOOPS(MARKED, ELECTED_MEAN)
 
 static block_loop *const loops[4][3][MAX_PAIRED] = {
-    TABLE(WHOLE, SUM),          TABLE(BETWEEN, SUM),          TABLE(MARKED, SUM),
+    [WHOLE][SUM] = {loop_WHOLE_SUM_1, loop_WHOLE_SUM_2, loop_WHOLE_SUM_3, loop_WHOLE_SUM_4, loop_WHOLE_SUM_5}, TABLE(BETWEEN, SUM),          TABLE(MARKED, SUM),
     TABLE(ABOVE, ELECTED_SUM),  TABLE(BETWEEN, ELECTED_SUM),  TABLE(MARKED, ELECTED_SUM),
     TABLE(ABOVE, ELECTED_MEAN), TABLE(BETWEEN, ELECTED_MEAN), TABLE(MARKED, ELECTED_MEAN),
 };
 
+#else
+static block_loop *const loops[4][3][MAX_PAIRED] = {{{NULL}}};
+#endif
+
 // loop_for returns the loop for a tile, or NULL.
 static block_loop *loop_for(const msmerge_tile *t, const msmerge_input *in, int *keep) {
-  if (t->inputs > MAX_PAIRED || t->out_dtype != MSMERGE_BF16 || t->base.dtype != MSMERGE_BF16) {
+  if (t->inputs > MAX_PAIRED || (t->normalize && !t->elect) || t->out_dtype != MSMERGE_BF16 || t->base.dtype != MSMERGE_BF16) {
     return NULL;
   }
   int how = !t->elect ? SUM : t->normalize ? ELECTED_MEAN : ELECTED_SUM;
@@ -147,10 +154,10 @@ static block_loop *loop_for(const msmerge_tile *t, const msmerge_input *in, int 
     }
     *keep = k > *keep ? k : *keep;
   }
-  if (how != SUM && *keep == WHOLE) {
+  if (t->elect && *keep == WHOLE) {
     *keep = ABOVE;  // above -1
   }
-  if (how == SUM && *keep == ABOVE) {
+  if (!t->elect && *keep == ABOVE) {
     *keep = BETWEEN;
   }
   return loops[*keep][how][t->inputs - 1];

@@ -55,9 +55,9 @@ typedef struct {
   int64_t first, n;
   int64_t inputs;
   int32_t elect;      // elect a sign for each element and drop what disagrees
-  int32_t normalize;  // with elect: divide by the weights that agree
+  int32_t normalize;  // divide: by divisor, or with elect by the weights that agree
   int32_t stream;     // write around the caches: the output is not read again soon
-  float lambda;
+  float divisor, lambda;
   int64_t nan, inf;   // result: such values written
 } msmerge_tile;
 
