@@ -36,10 +36,10 @@
 //     in bfloat16, in 99.8 % in float16: importances next to the threshold fall to
 //     the other side.
 //
-// These, slerp and karcher go through sines, logarithms and exponentials that the peer's libraries
-// round in another way than Go's: one in twenty is off by one unit. torch with
-// several threads adds 32768 numbers and more in other orders, which this package
-// does not follow.
+// These, slerp and karcher go through sines, logarithms and exponentials that the
+// peer's libraries round in another way than Go's: one in twenty is off by one
+// unit. torch with several threads adds 32768 numbers and more in other orders,
+// which this package does not follow.
 //
 // Its defects are kept on purpose: weights are rounded to the compute type,
 // breadcrumbs without a largest element to drop keep nothing at all, and so on
