@@ -25,21 +25,21 @@
 // of 2000 to 60000 elements of 1 to 5 models in float32, bfloat16 and float16
 // (testdata/make_goldens.py):
 //
-//   - every bit agrees for linear, passthrough, nearswap, multislerp, karcher,
-//     task_arithmetic, ties, breadcrumbs, breadcrumbs_ties, dare_linear, dare_ties,
-//     della, della_linear, model_stock, sce, ram and ramplus_tl (of karcher in
-//     float32 a tensor of 77 elements does not);
-//   - slerp and nuslerp agree in every bit in 16-bit types, but in float32 only in
-//     77 % and 98.6 % of the elements: in most tensors all agree, in some hardly
-//     any, by one unit of the larger terms;
+//   - every bit agrees for linear, passthrough, nearswap, slerp, multislerp,
+//     karcher, task_arithmetic, ties, breadcrumbs, breadcrumbs_ties, dare_linear,
+//     dare_ties, della, della_linear, model_stock, sce, ram and ramplus_tl (of
+//     karcher in float32 a tensor of 77 elements does not);
+//   - nuslerp agrees in every bit in 16-bit types, but in float32 only in 98.6 % of
+//     the elements: in most tensors all agree, in some hardly any, by one unit of
+//     the larger terms;
 //   - arcee_fusion agrees in more than 99.99 % of the elements in float32, in all
 //     in bfloat16, in 99.8 % in float16: importances next to the threshold fall to
 //     the other side.
 //
-// These go through sines, logarithms and exponentials that the peer's libraries
-// round in another way than Go's: one in twenty is off by one unit. torch with
-// several threads adds 32768 numbers and more in other orders, which this package
-// does not follow.
+// These, slerp and karcher go through sines, logarithms and exponentials that the
+// peer's libraries round in another way than Go's: one in twenty is off by one
+// unit. torch with several threads adds 32768 numbers and more in other orders,
+// which this package does not follow.
 //
 // Its defects are kept on purpose: weights are rounded to the compute type,
 // breadcrumbs without a largest element to drop keep nothing at all, and so on

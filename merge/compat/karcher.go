@@ -22,7 +22,7 @@ func karcher(in Input) []float32 {
 	var length float64
 	for _, v := range x {
 		n := norm(f.d, v)
-		length += 1 / float64(len(x)) * float64(n)
+		length += float64(1 / float64(len(x)) * float64(n))
 		if float64(n) > tol && n != 0 {
 			units = append(units, o.div(v, one(n)))
 		}
