@@ -25,3 +25,5 @@ const msmerge_functions LEVEL = {
     .dots = dots,
     .philox = philox_once,
 };
+
+#include "group_level.h"
