@@ -203,6 +203,6 @@ func (c copying) run(e *Engine) {
 func (s *statistics) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries = nil
+	s.entries, s.bytes = nil, 0
 	s.recent.Init()
 }

@@ -16,6 +16,10 @@ type method struct {
 	// oneModel is true for methods of exactly one model.
 	oneModel bool
 
+	// mergesBase is true for methods that merge a base model that the recipe names
+	// like any other.
+	mergesBase bool
+
 	// bind looks up or computes what the method needs to know of the whole tensor
 	// and returns the function that computes elements lo to hi of it.
 	bind func(b *binding) apply
@@ -30,6 +34,7 @@ type apply func(out kernel.View, lo, hi int) kernel.Counts
 // Every method, in the order in which reports list them.
 var methods = []*method{
 	&linear, &slerp, &taskArithmetic, &ties, &dareLinear, &dareTIES, &passthrough,
+	&nuslerp, &multislerp, &karcher, &modelStock, &nearswap, &arceeFusion, &sce, &ram, &ramplusTL,
 }
 
 // Methods returns the declarations of all methods.
@@ -69,8 +74,7 @@ func methodNames() []string {
 
 // laterMethods are mergekit's methods that this engine does not have.
 var laterMethods = []string{
-	"nuslerp", "multislerp", "karcher", "della", "della_linear", "breadcrumbs", "breadcrumbs_ties",
-	"model_stock", "nearswap", "arcee_fusion", "sce", "ram", "ramplus_tl",
+	"della", "della_linear", "breadcrumbs", "breadcrumbs_ties",
 }
 
 // The parameters that several methods share, with mergekit's names and defaults.

@@ -94,14 +94,14 @@ func (e *Engine) chooseModels(p *Plan) error {
 		}
 	}
 	for _, in := range r.Models {
-		if !p.Method.NeedsBase || in.Model != r.Base {
+		if !(p.Method.NeedsBase || p.Method.OptionalBase) || in.Model != r.Base {
 			p.Models = append(p.Models, in.Model)
 		}
 	}
-	if p.Method.Pair && !slices.Contains(p.Models, r.Base) {
+	if (p.Method.Pair || p.method.mergesBase && r.Base != "") && !slices.Contains(p.Models, r.Base) {
 		p.Models = append(p.Models, r.Base)
 	}
-	if p.Method.Pair || p.Method.NeedsBase {
+	if p.Method.Pair || p.Method.NeedsBase || p.Method.OptionalBase {
 		p.Base = r.Base
 	}
 	slices.SortFunc(p.Models, func(a, b string) int { return cmp.Compare(e.modelNamed(a).key, e.modelNamed(b).key) })
@@ -113,6 +113,10 @@ func (e *Engine) chooseModels(p *Plan) error {
 		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%s merges two models, this recipe has %d", r.Method, len(p.Models))}
 	case p.method.oneModel && len(p.Models) != 1:
 		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%s takes one model, this recipe has %d", r.Method, len(p.Models))}
+	case p.Method.Most > 0 && len(p.Models) > p.Method.Most:
+		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%s merges up to %d models besides the base, this recipe has %d", r.Method, p.Method.Most, len(p.Models))}
+	case len(p.Models) < p.Method.Least:
+		return &mergesearch.InputError{Field: "models", Problem: fmt.Sprintf("%s merges at least %d models besides the base, this recipe has %d", r.Method, p.Method.Least, len(p.Models))}
 	case len(p.Models) == 0:
 		return &mergesearch.InputError{Field: "models", Problem: "no model besides the base model"}
 	case len(p.Models) > kernel.MaxModels:

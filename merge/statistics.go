@@ -14,6 +14,7 @@ type statistics struct {
 	limit int64 // bytes
 
 	mu      sync.Mutex
+	bytes   int64 // of all entries
 	entries map[statKey]*list.Element
 	recent  list.List // of *statEntry, the latest in front
 }
@@ -22,9 +23,13 @@ type statKind uint8
 
 const (
 	trimStat statKind = iota
-	dotsStat
 	magnitudeStat
 	keptStat
+	productStat
+	lineProductStat
+	importanceStat
+	selectedStat
+	activeStat
 )
 
 // statKey names one number of a tensor: base and model are places among the
@@ -34,11 +39,14 @@ type statKey struct {
 	base, model, tensor int32
 	kept                uint64 // elements or, of a mask, its bound
 	mask, stream        uint64 // of a mask
+	of                  int32  // of products of task vectors: their base, counted from 1
+	set                 string // of statistics of several models
 }
 
 type statEntry struct {
 	key   statKey
 	value any
+	bytes int64
 }
 
 // statBytes is about what an entry takes: key, value, list element and its share
@@ -65,11 +73,16 @@ func (s *statistics) put(k statKey, value any) {
 	if s.entries == nil {
 		s.entries = map[statKey]*list.Element{}
 	}
-	s.entries[k] = s.recent.PushFront(&statEntry{key: k, value: value})
-	for int64(len(s.entries))*statBytes > s.limit && s.recent.Len() > 1 {
-		last := s.recent.Back()
-		delete(s.entries, last.Value.(*statEntry).key)
-		s.recent.Remove(last)
+	entry := &statEntry{key: k, value: value, bytes: statBytes}
+	if large, ok := value.(interface{ Bytes() int64 }); ok { // has numbers for each line
+		entry.bytes += large.Bytes()
+	}
+	s.entries[k] = s.recent.PushFront(entry)
+	s.bytes += entry.bytes
+	for s.bytes > s.limit && s.recent.Len() > 1 {
+		last := s.recent.Remove(s.recent.Back()).(*statEntry)
+		delete(s.entries, last.key)
+		s.bytes -= last.bytes
 	}
 }
 
@@ -93,13 +106,6 @@ func (b *binding) trim(i, keep int) kernel.Trim {
 	k.kept = uint64(keep)
 	return kept(&b.engine.stats, k, func() kernel.Trim {
 		return b.engine.kernel.SelectMagnitude(b.base.view, b.models[i].view, keep, b.engine.tile, b.run)
-	})
-}
-
-// dots returns the scalar products of two models' tensors.
-func (b *binding) dots(x, y operand) kernel.Dots {
-	return kept(&b.engine.stats, b.key(dotsStat, x, y), func() kernel.Dots {
-		return b.engine.kernel.Dots(x.view, y.view, b.engine.tile, b.run)
 	})
 }
 

@@ -156,7 +156,7 @@ func (s suite) equal(t *testing.T) {
 		}
 		e := open(t, merge.Options{Models: dirs, Base: "base"})
 		r := s.recipe(400)
-		for _, name := range []string{"normalize", "density", "scale"} {
+		for _, name := range []string{"normalize", "normalize_weights", "density", "scale"} {
 			if p, ok := s.method.Parameter(name); ok && p.PerModel {
 				for i := range r.Models {
 					r.Models[i].Parameters[name] = mergesearch.Number(1)
