@@ -19,12 +19,11 @@ func TestCompatRoundsEveryOperation(t *testing.T) {
 		if method == "passthrough" || method == "nearswap" {
 			continue // nothing to add up
 		}
-		r := weighted(method, "base", "expert-b", "expert-a")
-		if m := methodOf(method); m.Name == "" {
-			continue
-		} else if m.Pair || m.Least > 1 || m.Random {
+		m := methodOf(method)
+		if _, weighted := m.Parameter("weight"); !weighted || m.OptionalBase {
 			continue // covered against the peer's numbers in package compat
 		}
+		r := weighted(method, "base", "expert-b", "expert-a")
 		r.Parameters["weight"] = mergesearch.Number(0.3)
 		ours := build(t, e, r)
 		r.Compat = "mergekit"

@@ -65,8 +65,13 @@ func benchEngine(b *testing.B) *Engine {
 	return e
 }
 
-func benchRecipe(method string) mergesearch.Recipe {
-	r := mergesearch.Recipe{Method: method, Base: "base", Parameters: map[string]mergesearch.Setting{"weight": mergesearch.Number(0.7)}}
+func benchRecipe(method string) (r mergesearch.Recipe) {
+	r = mergesearch.Recipe{Method: method, Base: "base", Parameters: map[string]mergesearch.Setting{"weight": mergesearch.Number(0.7)}}
+	defer func() {
+		if m := methodNamed(r.Method); m != nil && !slices.Contains(m.known(), "weight") {
+			delete(r.Parameters, "weight")
+		}
+	}()
 	for _, m := range []string{"expert-a", "expert-b", "expert-c"} {
 		r.Models = append(r.Models, mergesearch.Input{Model: m})
 	}
@@ -76,6 +81,27 @@ func benchRecipe(method string) mergesearch.Recipe {
 	case "slerp":
 		r.Base, r.Models = "expert-a", r.Models[:2]
 		r.Parameters = map[string]mergesearch.Setting{"t": mergesearch.Number(0.3)}
+	case "nuslerp":
+		r.Base, r.Models = "", r.Models[:2]
+	case "nuslerp_rows", "nuslerp_columns":
+		r.Method, r.Base, r.Models = "nuslerp", "", r.Models[:2]
+		r.Parameters["nuslerp_flatten"] = mergesearch.Number(0)
+		if method == "nuslerp_columns" {
+			r.Parameters["nuslerp_row_wise"] = mergesearch.Number(1)
+		}
+	case "multislerp", "karcher":
+		r.Base = ""
+	case "model_stock_rows":
+		r.Method = "model_stock"
+		r.Parameters["filter_wise"] = mergesearch.Number(1)
+	case "nearswap":
+		r.Models = r.Models[:1]
+		r.Parameters["t"] = mergesearch.Number(0.001)
+	case "arcee_fusion":
+		r.Models = r.Models[:1]
+	case "sce_topk":
+		r.Method = "sce"
+		r.Parameters["select_topk"] = mergesearch.Number(0.3)
 	case "ties", "dare_ties", "dare_linear", "della":
 		r.Parameters["density"] = mergesearch.Number(0.5)
 	case "breadcrumbs", "breadcrumbs_ties":
@@ -102,6 +128,30 @@ func BenchmarkMerge(b *testing.B) {
 		{"breadcrumbs_at_hand", "breadcrumbs", false, false},
 		{"della_at_hand", "della", false, false},
 		{"della", "della", true, false},
+		{"nuslerp_at_hand", "nuslerp", false, false},
+		{"nuslerp", "nuslerp", true, false},
+		{"nuslerp_rows_at_hand", "nuslerp_rows", false, false},
+		{"nuslerp_rows", "nuslerp_rows", true, false},
+		{"nuslerp_columns_at_hand", "nuslerp_columns", false, false},
+		{"nuslerp_columns", "nuslerp_columns", true, false},
+		{"multislerp_at_hand", "multislerp", false, false},
+		{"multislerp", "multislerp", true, false},
+		{"karcher_at_hand", "karcher", false, false},
+		{"karcher", "karcher", true, false},
+		{"model_stock_at_hand", "model_stock", false, false},
+		{"model_stock", "model_stock", true, false},
+		{"model_stock_rows_at_hand", "model_stock_rows", false, false},
+		{"model_stock_rows", "model_stock_rows", true, false},
+		{"nearswap", "nearswap", false, false},
+		{"arcee_fusion_at_hand", "arcee_fusion", false, false},
+		{"arcee_fusion", "arcee_fusion", true, false},
+		{"sce_at_hand", "sce", false, false},
+		{"sce", "sce", true, false},
+		{"sce_topk_at_hand", "sce_topk", false, false},
+		{"sce_topk", "sce_topk", true, false},
+		{"ram", "ram", false, false},
+		{"ramplus_tl_at_hand", "ramplus_tl", false, false},
+		{"ramplus_tl", "ramplus_tl", true, false},
 		{"build_linear", "linear", false, true},
 		{"build_ties_at_hand", "ties", false, true},
 	} {

@@ -60,7 +60,7 @@ func (l *layout) chooseModels() error {
 	}
 	slices.SortStableFunc(l.models, func(a, b *model) int { return cmp.Compare(a.key, b.key) })
 	for _, m := range l.models {
-		if m.name != l.Base && (m.name != r.Base || slices.ContainsFunc(r.Models, func(in mergesearch.Input) bool { return in.Model == m.name })) {
+		if m.name != l.Base && (m.name != r.Base || l.method.mergesBase || slices.ContainsFunc(r.Models, func(in mergesearch.Input) bool { return in.Model == m.name })) {
 			l.Models = append(l.Models, m.name)
 		}
 	}
@@ -147,6 +147,9 @@ func (l *layout) whole(models []mergesearch.Input, levels []map[string]mergesear
 		if !slices.ContainsFunc(p.sources, func(s partSource) bool { return s.model == p.base }) {
 			p.sources = append(p.sources, partSource{model: p.base})
 		}
+	}
+	if base, err := l.model(l.Recipe.Base); l.method.mergesBase && err == nil && !slices.ContainsFunc(p.sources, func(s partSource) bool { return s.model == base }) {
+		p.sources = append(p.sources, partSource{model: base})
 	}
 	if err := l.checkCount(p); err != nil {
 		return err

@@ -22,6 +22,10 @@ type method struct {
 	// The error names the parameter.
 	check func(v values) *mergesearch.InputError
 
+	// mergesBase is true for methods that merge a base model that the recipe names
+	// like any other.
+	mergesBase bool
+
 	// bind looks up or computes what the method needs to know of the whole tensor
 	// and returns the function that computes elements lo to hi of it.
 	bind func(b *binding) apply
@@ -40,7 +44,8 @@ type apply func(out kernel.View, lo, hi int) kernel.Counts
 // Every method, in the order in which reports list them.
 var methods = []*method{
 	&linear, &slerp, &taskArithmetic, &ties, &dareLinear, &dareTIES, &breadcrumbs, &breadcrumbsTIES,
-	&dellaLinear, &della, &passthrough,
+	&dellaLinear, &della, &nuslerp, &multislerp, &karcher, &modelStock, &nearswap, &arceeFusion, &sce,
+	&ram, &ramplusTL, &passthrough,
 }
 
 // Methods returns the declarations of all methods.
@@ -87,11 +92,6 @@ func methodNames() []string {
 		names = append(names, m.Name)
 	}
 	return names
-}
-
-// laterMethods are mergekit's methods that this engine does not have.
-var laterMethods = []string{
-	"nuslerp", "multislerp", "karcher", "model_stock", "nearswap", "arcee_fusion", "sce", "ram", "ramplus_tl",
 }
 
 // The parameters that several methods share, with mergekit's names and defaults.

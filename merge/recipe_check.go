@@ -106,9 +106,6 @@ func unknownType(field, name string) *mergesearch.InputError {
 }
 
 func unknownMethod(name string) *mergesearch.InputError {
-	if slices.Contains(laterMethods, name) {
-		return &mergesearch.InputError{Field: "merge_method", Problem: fmt.Sprintf("mergekit's method %q is not supported", name), Hint: "supported: " + fmt.Sprint(methodNames())}
-	}
 	err := mergesearch.UnknownWord("method", name, methodNames())
 	err.Field, err.Problem = "merge_method", fmt.Sprintf("unknown method %q", name)
 	return err

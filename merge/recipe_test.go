@@ -74,7 +74,6 @@ func TestRecipeErrors(t *testing.T) {
 		{"a list", "- a\n", 1, "want a mapping"},
 		{"misspelt key", "merge_metod: ties\n", 1, `unknown key (hint: did you mean "merge_method"?)`},
 		{"misspelt method", "merge_method: tise\nmodels: [{model: a}]\n", 1, `unknown method "tise" (hint: did you mean "ties"?)`},
-		{"method of mergekit", "merge_method: nuslerp\nmodels: [{model: a}]\n", 1, "not supported"},
 		{"missing method", "models: [{model: a}]\n", 1, "merge_method"},
 		{"misspelt parameter", head + "parameters:\n  lamda: 1\n", 5, `unknown parameter of ties (hint: did you mean "lambda"?)`},
 		{"misspelt parameter of a model", "merge_method: linear\nmodels:\n- model: a\n  parameters:\n    wieght: 1\n", 5, `models[0].parameters.wieght: unknown parameter of linear (hint: did you mean "weight"?)`},

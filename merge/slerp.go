@@ -27,27 +27,24 @@ var slerp = method{
 		Usual: []mergesearch.Usual{{Name: "slerp t 0.5", Values: map[string]float64{"t": 0.5}}},
 	},
 	bind: func(b *binding) apply {
-		return b.weightedSum(slerpWeights(b.dots(b.models[0], b.models[1]), b.global["t"]))
+		products := b.productsOf(wholeModels(b.models), 0) // the base is one of the two
+		return b.weightedSum(slerpWeights(products, b.global["t"]))
 	},
 	reference: func(o operands) []float32 {
-		product := func(x, y []float32) float64 {
-			return kernel.SumReference(len(x), func(e int) float64 { return float64(x[e]) * float64(y[e]) })
-		}
-		v0, v1 := o.x[0], o.x[1]
-		d := kernel.Dots{AA: product(v0, v0), BB: product(v1, v1), AB: product(v0, v1)}
-		return kernel.WeightedSumReference(o.x, slerpWeights(d, o.global["t"]))
+		products := kernel.ProductsReference(nil, o.x, kernel.Whole(len(o.x[0])))
+		return kernel.WeightedSumReference(o.x, slerpWeights(products[0], o.global["t"]))
 	},
 }
 
 // slerpWeights returns the factors of the two vectors.
-func slerpWeights(dots kernel.Dots, t float64) []float32 {
+func slerpWeights(g kernel.Gram, t float64) []float32 {
 	norm := func(square float64) float64 {
 		if n := math.Sqrt(square); n > 1e-8 {
 			return n
 		}
 		return 1
 	}
-	d := dots.AB / (norm(dots.AA) * norm(dots.BB))
+	d := g.At(0, 1) / (norm(g.At(0, 0)) * norm(g.At(1, 1)))
 	if math.Abs(d) > 0.9995 {
 		w := float32(t)
 		return []float32{1 - w, w}

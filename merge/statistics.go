@@ -14,7 +14,7 @@ type statistics struct {
 	limit int64 // bytes
 
 	mu      sync.Mutex
-	bytes   int64
+	bytes   int64 // of all entries
 	entries map[statKey]*list.Element
 	recent  list.List // of *statEntry, the latest in front
 }
@@ -23,11 +23,15 @@ type statKind uint8
 
 const (
 	trimStat statKind = iota
-	dotsStat
 	magnitudeStat
 	keptStat
 	rankedStat
 	bitsStat
+	productStat
+	lineProductStat
+	importanceStat
+	selectedStat
+	activeStat
 )
 
 // statKey names one number, or the bits of one tile, of two tensors, which stand
@@ -39,11 +43,14 @@ type statKey struct {
 	mask, stream uint64  // of a mask
 	low, width   float64 // of a mask by ranks
 	first        int     // element, of the bits of a tile
+	of           int32   // of products of task vectors: the identity of their base, counted from 1
+	set          string  // of statistics of several models
 }
 
 type statEntry struct {
 	key   statKey
 	value any
+	bytes int64
 }
 
 // statBytes is about what an entry takes, bits apart: key, value, list element and its share
@@ -70,20 +77,20 @@ func (s *statistics) put(k statKey, value any) {
 	if s.entries == nil {
 		s.entries = map[statKey]*list.Element{}
 	}
-	s.entries[k] = s.recent.PushFront(&statEntry{key: k, value: value})
-	s.bytes += bytesOf(value)
-	for s.bytes > s.limit && s.recent.Len() > 1 {
-		last := s.recent.Back()
-		old := last.Value.(*statEntry)
-		s.bytes -= bytesOf(old.value)
-		delete(s.entries, old.key)
-		s.recent.Remove(last)
+	entry := &statEntry{key: k, value: value, bytes: statBytes}
+	switch v := value.(type) {
+	case []byte: // bits of a mask
+		entry.bytes += int64(cap(v))
+	case interface{ Bytes() int64 }: // numbers for each line
+		entry.bytes += v.Bytes()
 	}
-}
-
-func bytesOf(value any) int64 {
-	bits, _ := value.([]byte)
-	return statBytes + int64(cap(bits))
+	s.entries[k] = s.recent.PushFront(entry)
+	s.bytes += entry.bytes
+	for s.bytes > s.limit && s.recent.Len() > 1 {
+		last := s.recent.Remove(s.recent.Back()).(*statEntry)
+		delete(s.entries, last.key)
+		s.bytes -= last.bytes
+	}
 }
 
 // kept returns the value of a statistic, computing it if it is not at hand.
@@ -106,13 +113,6 @@ func (b *binding) trim(i, keep int) kernel.Trim {
 	k.kept = uint64(keep)
 	return kept(&b.engine.stats, k, func() kernel.Trim {
 		return b.engine.kernel.SelectMagnitude(b.base.view, b.models[i].view, keep, b.engine.tile, b.run)
-	})
-}
-
-// dots returns the scalar products of two models' tensors.
-func (b *binding) dots(x, y operand) kernel.Dots {
-	return kept(&b.engine.stats, b.key(dotsStat, x, y), func() kernel.Dots {
-		return b.engine.kernel.Dots(x.view, y.view, b.engine.tile, b.run)
 	})
 }
 

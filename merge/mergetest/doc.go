@@ -15,7 +15,7 @@
 //   - permuted models give equal bytes.
 //   - types of inputs and output: the same with models of four different types.
 //   - equal models give that model: exactly in bfloat16, within one unit in
-//     float32. It does not hold where weights are not divided out, nor for
+//     float32 (three for some; see rounder). It does not hold where weights are not divided out, nor for
 //     masks, and is asked only of recipes for which it does.
 //   - written equals built: the directory has the digest of the candidate.
 //   - build again gives the same digest, whatever was built in between.

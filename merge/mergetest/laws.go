@@ -156,7 +156,7 @@ func (s suite) equal(t *testing.T) {
 		}
 		e := open(t, merge.Options{Models: dirs, Base: "base"})
 		r := s.recipe(400)
-		for _, name := range []string{"normalize", "density", "scale"} {
+		for _, name := range []string{"normalize", "normalize_weights", "density", "scale"} {
 			if p, ok := s.method.Parameter(name); ok && p.PerModel {
 				for i := range r.Models {
 					r.Models[i].Parameters[name] = mergesearch.Number(1)
@@ -187,12 +187,24 @@ func checkEqual(t *testing.T, e *merge.Engine, r mergesearch.Recipe, same Checkp
 		a := kernel.Load(kernel.View{DType: got.DType, Data: got.Data})
 		b := kernel.Load(kernel.View{DType: want.DType, Data: want.Data})
 		for i := range a {
-			if apart := math.Abs(float64(a[i]) - float64(b[i])); apart > unit(b[i]) {
+			if apart := math.Abs(float64(a[i]) - float64(b[i])); apart > unit(b[i])*units(r.Method) {
 				t.Fatalf("%v, element %d: %v, want %v", got, i, a[i], b[i])
 			}
 		}
 	}
 }
+
+// rounder are the methods for which a law does not hold as it stands: of equal
+// models they give that model within this many units in float32, because they are
+// sums of whole models and not of what the models differ by. (No other law has an
+// exception. Methods of a pair keep that of permuted models because the recipe
+// names which of the two is the base.)
+var rounder = map[string]float64{
+	"multislerp": 3, // three products and two sums are rounded, and the weights add up to 1 only nearly
+	"karcher":    3, // the same
+}
+
+func units(method string) float64 { return max(1, rounder[method]) }
 
 // unit returns the distance from |x| to the next float32.
 func unit(x float32) float64 {

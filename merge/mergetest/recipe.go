@@ -8,8 +8,9 @@ import (
 )
 
 // RandomRecipe draws a recipe of a method with every parameter set, as numbers,
-// gradients and conditions, within the declared ranges. Methods of a pair get
-// the first two experts, methods of one model the first.
+// gradients and conditions, within the declared ranges. Methods of two models get
+// the first two experts, methods of one model the first; where a base model is
+// optional, half of the recipes name one.
 func RandomRecipe(r *rand.Rand, m mergesearch.Method, base string, experts []string) mergesearch.Recipe {
 	out := mergesearch.Recipe{Method: m.Name, Parameters: map[string]mergesearch.Setting{}, Seed: r.Uint64N(1000)}
 	switch {
@@ -18,6 +19,13 @@ func RandomRecipe(r *rand.Rand, m mergesearch.Method, base string, experts []str
 		out.Base = experts[r.IntN(2)]
 	case m.NeedsBase:
 		out.Base = base
+	case m.OptionalBase && r.IntN(2) == 0:
+		out.Base = base
+	}
+	switch {
+	case m.Pair:
+	case m.Most > 0:
+		experts = experts[:m.Most]
 	case m.Name == "passthrough":
 		experts = experts[:1]
 	}

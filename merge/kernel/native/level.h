@@ -29,3 +29,5 @@ const msmerge_functions LEVEL = {
     .dots = dots,
     .philox = philox_once,
 };
+
+#include "group_level.h"
