@@ -63,7 +63,7 @@ func (e *Engine) Plan(r mergesearch.Recipe) (*Plan, error) {
 	donor := e.modelNamed(p.Donor)
 	for _, t := range e.tensors {
 		info, _ := donor.Info(t.name)
-		pt := PlannedTensor{Name: t.name, DType: info.DType, Shape: t.shape, Copied: !info.DType.Float(), elements: t.elements}
+		pt := PlannedTensor{Name: t.name, DType: info.DType.Written(), Shape: t.shape, Copied: !info.DType.Float(), elements: t.elements}
 		if !pt.Copied {
 			if out != "" {
 				pt.DType = out
