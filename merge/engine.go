@@ -92,6 +92,10 @@ func Open(o Options) (*Engine, error) {
 			return nil, err
 		}
 		e.models = append(e.models, &model{name: name, number: len(e.models), Checkpoint: c})
+		if err := checkReadable(c); err != nil {
+			e.Close()
+			return nil, err
+		}
 	}
 	e.setKeys()
 	if err := e.compare(); err != nil {
