@@ -11,6 +11,10 @@ const (
 	F16  DType = "F16"
 	F32  DType = "F32"
 	F64  DType = "F64"
+
+	F8E4M3 DType = "F8_E4M3" // 4 bits of exponent, no infinities (e4m3fn)
+	F8E5M2 DType = "F8_E5M2" // the upper half of an F16
+
 	I64  DType = "I64"
 	I32  DType = "I32"
 	I16  DType = "I16"
@@ -28,14 +32,27 @@ func (d DType) Size() int {
 		return 4
 	case BF16, F16, I16:
 		return 2
-	case I8, U8, Bool:
+	case I8, U8, Bool, F8E4M3, F8E5M2:
 		return 1
 	}
 	return 0
 }
 
 // Float reports whether d is a floating type that can be merged.
-func (d DType) Float() bool { return d == BF16 || d == F16 || d == F32 || d == F64 }
+func (d DType) Float() bool { return d == BF16 || d == F16 || d == F32 || d == F64 || d.Eight() }
+
+// Eight reports whether d is a floating type of 8 bits, which is read and never
+// written.
+func (d DType) Eight() bool { return d == F8E4M3 || d == F8E5M2 }
+
+// Written returns the type in which tensors of type d are written when nobody
+// asks for another: BF16 for floating types of 8 bits, d for all others.
+func (d DType) Written() DType {
+	if d.Eight() {
+		return BF16
+	}
+	return d
+}
 
 // Tensor is one named array of a model.
 type Tensor struct {

@@ -17,6 +17,9 @@ import (
 type Options struct {
 	// Models maps the names that recipes use to model directories.
 	Models map[string]string
+	// Adapters maps names of models to directories of PEFT adapters, which are
+	// applied to these models while they are read.
+	Adapters map[string]string
 	// Base is the name of the model whose small files (config, tokenizer) go into
 	// merges whose recipe names no base model. Empty: the first model of the
 	// recipe, by name.
@@ -73,7 +76,7 @@ func Open(o Options) (*Engine, error) {
 	e.stats.limit = cmp.Or(o.CacheBytes, 64<<20)
 	e.bits.limit = e.stats.limit
 	for _, name := range slices.Sorted(maps.Keys(o.Models)) {
-		m, err := openModel(name, o.Models[name])
+		m, err := openModel(name, o.Models[name], o.Adapters[name])
 		if err != nil {
 			e.Close()
 			return nil, err
@@ -103,7 +106,7 @@ func (e *Engine) setKeys() {
 // Close unmaps the models. No merge may be under way.
 func (e *Engine) Close() {
 	for _, m := range e.models {
-		m.checkpoint.Release()
+		m.release()
 	}
 }
 

@@ -454,7 +454,7 @@ func (l *layout) outputType(stored mergesearch.DType) mergesearch.DType {
 	case l.dtype != "":
 		return l.dtype
 	}
-	return stored
+	return stored.Written()
 }
 
 // makeDo turns a tensor that some models lack, and may, into one of those that

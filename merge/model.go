@@ -1,9 +1,14 @@
 package merge
 
 import (
+	"maps"
+	"path/filepath"
 	"sync"
 
+	"mergesearch"
+	"mergesearch/merge/adapter"
 	"mergesearch/merge/architecture"
+	"mergesearch/merge/fp8"
 	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 )
@@ -16,6 +21,7 @@ type model struct {
 
 	architecture *architecture.Architecture // nil when the table does not know it
 	checkpoint   *safetensors.Checkpoint    // nil for a stage
+	adapter      *adapter.Adapter           // nil for none
 	plan         *Plan                      // of a stage
 
 	byLayer sync.Once // guards inLayer
@@ -41,12 +47,72 @@ type tensorSet interface {
 	MappedBytes() int64
 }
 
-// opened is the tensorSet of a checkpoint.
-type opened struct{ *safetensors.Checkpoint }
+// opened is the tensorSet of a checkpoint. Scales of 8-bit weights are applied
+// while these are read and are no tensors of their own.
+type opened struct {
+	*safetensors.Checkpoint
+	names  []string
+	scales map[string]string // of tensors of 8 bits, by the tensor's name
+	block  [2]int            // that one scale is for
+}
+
+func open(c *safetensors.Checkpoint) (opened, error) {
+	o := opened{Checkpoint: c}
+	if err := fp8.Refuse(c.Names()); err != nil {
+		return o, mergesearch.InDir(err, c.Dir())
+	}
+	files, err := c.Files()
+	if err != nil {
+		return o, err
+	}
+	if config, ok := files["config.json"]; ok {
+		if o.block, err = fp8.ReadConfig(config); err != nil {
+			return o, mergesearch.InFile(err, filepath.Join(c.Dir(), "config.json"))
+		}
+	}
+	o.scales = fp8.Companions(c.Names(), func(name string) (mergesearch.DType, []int) {
+		info, _ := c.Info(name)
+		return info.DType, info.Shape
+	})
+	consumed := fp8.Consumed(c.Names(), o.scales)
+	for _, name := range c.Names() {
+		if !consumed[name] {
+			o.names = append(o.names, name)
+		}
+	}
+	return o, nil
+}
+
+// Names is tensorSet's.
+func (o opened) Names() []string { return o.names }
+
+// Files is tensorSet's: weights that are written again are quantised no more.
+func (o opened) Files() (map[string][]byte, error) {
+	files, err := o.Checkpoint.Files()
+	if err != nil || len(o.scales) == 0 {
+		return files, err
+	}
+	files = maps.Clone(files)
+	files["config.json"] = fp8.WithoutQuantisation(files["config.json"])
+	return files, nil
+}
 
 func (o opened) source(name string) (kernel.Source, error) {
 	t, err := o.Tensor(name)
-	return kernel.View{DType: t.DType, Data: t.Data}, err
+	if err != nil {
+		return nil, err
+	}
+	x := kernel.View{DType: t.DType, Data: t.Data}
+	companion, scaled := o.scales[name]
+	if !scaled {
+		return x, nil
+	}
+	scale, err := o.Tensor(companion)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fp8.Dequantise(name, x, t.Shape, kernel.View{DType: scale.DType, Data: scale.Data}, scale.Shape, o.block)
+	return s, mergesearch.InFile(err, o.File(name))
 }
 
 func (o opened) raw(name string) ([]byte, error) {
@@ -54,17 +120,60 @@ func (o opened) raw(name string) ([]byte, error) {
 	return t.Data, err
 }
 
-func openModel(name, dir string) (*model, error) {
+// adapted is the tensorSet of a checkpoint with an adapter, which is applied while
+// the tensors are read.
+type adapted struct {
+	opened
+	adapter *adapter.Adapter
+}
+
+func (a adapted) source(name string) (kernel.Source, error) {
+	x, err := a.opened.source(name)
+	if err != nil {
+		return nil, err
+	}
+	info, _ := a.Info(name)
+	return a.adapter.Apply(name, info.Shape, x), nil
+}
+
+// openModel opens a model directory, and the adapter on it unless that is "".
+func openModel(name, dir, adapterDir string) (*model, error) {
 	c, err := safetensors.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &model{tensorSet: opened{c}, name: name, checkpoint: c}
-	if m.architecture, err = architectureOf(m); err != nil {
-		c.Release()
+	m := &model{name: name, checkpoint: c}
+	if err := m.read(adapterDir); err != nil {
+		m.release()
 		return nil, err
 	}
 	return m, nil
+}
+
+func (m *model) read(adapterDir string) error {
+	o, err := open(m.checkpoint)
+	if err != nil {
+		return err
+	}
+	m.tensorSet = o
+	if m.architecture, err = architectureOf(m); err != nil || adapterDir == "" {
+		return err
+	}
+	if m.adapter, err = adapter.Open(adapterDir); err != nil {
+		return err
+	}
+	m.tensorSet = adapted{opened: o, adapter: m.adapter}
+	return m.adapter.Check(func(tensor string) ([]int, bool) {
+		info, ok := m.Info(tensor)
+		return info.Shape, ok
+	})
+}
+
+func (m *model) release() {
+	m.checkpoint.Release()
+	if m.adapter != nil {
+		m.adapter.Release()
+	}
 }
 
 // find returns the name under which the model stores a tensor: its own, another

@@ -14,17 +14,20 @@ import (
 // openFor opens the models that a recipe names: by their paths, or by the names of
 // repositories that lie in the cache of the Hugging Face Hub.
 func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
-	o := merge.Options{Models: map[string]string{}, Threads: threads}
+	o := merge.Options{Models: map[string]string{}, Adapters: map[string]string{}, Threads: threads}
 	names := r.ModelNames()
 	for _, name := range names {
 		ref, err := merge.ParseModelRef(name)
 		if err != nil {
 			return nil, err
 		}
-		if ref.Adapter != "" {
-			return nil, &mergesearch.InputError{Field: name, Problem: "adapters are not applied while merging", Hint: "merge the adapter into its model first, with merge_and_unload of PEFT, and name the result"}
-		}
 		if o.Models[name], err = locate(ref.Path, ref.Revision); err != nil {
+			return nil, err
+		}
+		if ref.Adapter == "" {
+			continue
+		}
+		if o.Adapters[name], err = locate(ref.Adapter, ref.AdapterRevision); err != nil {
 			return nil, err
 		}
 	}

@@ -175,6 +175,9 @@ func tile(pin *runtime.Pinner, out View, inputs int) C.msmerge_tile {
 	if inputs < 1 || inputs > MaxModels {
 		panic(fmt.Sprintf("kernel: %d models, want 1 to %d", inputs, MaxModels))
 	}
+	if out.DType.Eight() {
+		panic(fmt.Sprintf("kernel: %s is read, never written", out.DType))
+	}
 	v := view(pin, out)
 	return C.msmerge_tile{out: v.data, out_dtype: v.dtype, n: C.int64_t(out.Len()), inputs: C.int64_t(inputs), stream: flag(out.Stream)}
 }
@@ -200,6 +203,10 @@ func code(d mergesearch.DType) C.int64_t {
 		return C.MSMERGE_F32
 	case mergesearch.F64:
 		return C.MSMERGE_F64
+	case mergesearch.F8E4M3:
+		return C.MSMERGE_F8_E4M3
+	case mergesearch.F8E5M2:
+		return C.MSMERGE_F8_E5M2
 	}
 	panic(fmt.Sprintf("kernel: %s is not a floating type", d))
 }

@@ -27,6 +27,10 @@ func Load(v View) []float32 {
 			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(v.Data[4*i:]))
 		case mergesearch.F64:
 			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(v.Data[8*i:])))
+		case mergesearch.F8E4M3:
+			out[i] = loadF8E4M3(v.Data[i])
+		case mergesearch.F8E5M2:
+			out[i] = loadF16(uint16(v.Data[i]) << 8)
 		default:
 			panic(fmt.Sprintf("kernel: %s is not a floating type", v.DType))
 		}
@@ -49,6 +53,22 @@ func loadF16(h uint16) float32 {
 		return float32(math.Copysign(math.Ldexp(fraction, -24), sign))
 	}
 	return float32(sign * math.Ldexp(1024+fraction, exponent-25))
+}
+
+// loadF8E4M3 has no infinities: the largest exponent is one like the others, and
+// NaN is the code of all ones.
+func loadF8E4M3(h byte) float32 {
+	sign, exponent, fraction := float64(1), int(h>>3)&15, float64(h&7)
+	if h&0x80 != 0 {
+		sign = -1
+	}
+	switch {
+	case h&0x7f == 0x7f:
+		return math.Float32frombits(0x7fc00000)
+	case exponent == 0:
+		return float32(math.Copysign(math.Ldexp(fraction, -9), sign))
+	}
+	return float32(sign * math.Ldexp(8+fraction, exponent-10))
 }
 
 // Store writes x to out, rounded to nearest even, and counts what is not finite

@@ -3,6 +3,7 @@ package mergetest
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -90,7 +91,7 @@ func (c Checkpoint) Tensors() []mergesearch.Tensor {
 	for _, s := range c.shapes() {
 		t := mergesearch.Tensor{Name: s.Name, DType: c.DType, Shape: s.Shape}
 		t.Data = make([]byte, t.Elements()*t.DType.Size())
-		kernel.Store(kernel.View{DType: t.DType, Data: t.Data}, c.values(s))
+		store(kernel.View{DType: t.DType, Data: t.Data}, c.values(s))
 		out = append(out, t)
 	}
 	if c.Buffer {
@@ -121,8 +122,30 @@ func (c Checkpoint) values(t mergesearch.Tensor) []float32 {
 // rounded returns the values as the model stores them.
 func (c Checkpoint) rounded(t mergesearch.Tensor) []float32 {
 	v := kernel.View{DType: c.DType, Data: make([]byte, t.Elements()*c.DType.Size())}
-	kernel.Store(v, c.values(t))
+	store(v, c.values(t))
 	return kernel.Load(v)
+}
+
+// store is kernel.Store, also for floating types of 8 bits, of which it takes the
+// nearest code.
+func store(out kernel.View, x []float32) {
+	if !out.DType.Eight() {
+		kernel.Store(out, x)
+		return
+	}
+	codes := make([]byte, 256)
+	for i := range codes {
+		codes[i] = byte(i)
+	}
+	known := kernel.Load(kernel.View{DType: out.DType, Data: codes})
+	for i, f := range x {
+		best := math.Inf(1)
+		for code, y := range known {
+			if d := math.Abs(float64(y - f)); d < best {
+				best, out.Data[i] = d, byte(code)
+			}
+		}
+	}
 }
 
 func hash(s string) uint64 {

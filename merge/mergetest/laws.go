@@ -89,21 +89,23 @@ func checkReference(t *testing.T, e *merge.Engine, r mergesearch.Recipe) {
 }
 
 func (s suite) types(t *testing.T) {
-	dtypes := []mergesearch.DType{mergesearch.BF16, mergesearch.F16, mergesearch.F32, mergesearch.F64}
+	dtypes := []mergesearch.DType{mergesearch.BF16, mergesearch.F16, mergesearch.F32, mergesearch.F64, mergesearch.F8E4M3, mergesearch.F8E5M2}
 	dirs := map[string]string{}
 	base := Checkpoint{Seed: 5, DType: mergesearch.F32, ShardBytes: 10_000}
-	for i, name := range append([]string{"base"}, experts...) {
-		dirs[name] = filepath.Join(t.TempDir(), name)
-		c := Checkpoint{Seed: 6 + uint64(i), DType: dtypes[i], Near: &base} // a type of its own for each model
-		if err := c.Write(dirs[name]); err != nil {
-			t.Fatal(err)
+	for first := range 2 { // once from the first type on, once from the third
+		for i, name := range append([]string{"base"}, experts...) {
+			dirs[name] = filepath.Join(t.TempDir(), name)
+			c := Checkpoint{Seed: 6 + uint64(i), DType: dtypes[2*first+i], Near: &base} // a type of its own for each model
+			if err := c.Write(dirs[name]); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	e := open(t, merge.Options{Models: dirs, Base: "base"})
-	for i, out := range []string{"", "bfloat16", "float16", "float32"} {
-		r := s.recipe(100 + uint64(i))
-		r.OutDType = out
-		checkReference(t, e, r)
+		e := open(t, merge.Options{Models: dirs, Base: "base"})
+		for i, out := range []string{"", "bfloat16", "float16", "float32"} {
+			r := s.recipe(100 + uint64(i))
+			r.OutDType = out
+			checkReference(t, e, r)
+		}
 	}
 }
 

@@ -178,7 +178,7 @@ func readDType(s *scanner, name string) (mergesearch.DType, error) {
 	d := mergesearch.DType(text)
 	if d.Size() == 0 {
 		e := fieldError(name+".dtype", "type %.20q cannot be read", text).(*mergesearch.InputError)
-		e.Hint = "known: BF16, F16, F32, F64, I64, I32, I16, I8, U8, BOOL; convert the model first"
+		e.Hint = "known: BF16, F16, F32, F64, F8_E4M3, F8_E5M2, I64, I32, I16, I8, U8, BOOL; convert the model first"
 		return "", e
 	}
 	return d, nil

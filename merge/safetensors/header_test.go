@@ -29,7 +29,7 @@ var lies = []struct{ name, header, field, problem string }{
 	{"further field", `{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8],"x":1}}`, "a", "unknown field"},
 	{"missing field", `{"a":{"dtype":"U8","shape":[8]}}`, "a", "have 2"},
 	{"null for a field", `{"a":{"dtype":null,"shape":[8],"data_offsets":[0,8]}}`, "header", "want '\"'"},
-	{"unknown type", `{"a":{"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]}}`, "a.dtype", "cannot be read"},
+	{"unknown type", `{"a":{"dtype":"F4","shape":[8],"data_offsets":[0,8]}}`, "a.dtype", "cannot be read"},
 	{"type in small letters", `{"a":{"dtype":"u8","shape":[8],"data_offsets":[0,8]}}`, "a.dtype", "cannot be read"},
 	{"three offsets", `{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8,8]}}`, "a.data_offsets", "more than two"},
 	{"one offset", `{"a":{"dtype":"U8","shape":[8],"data_offsets":[8]}}`, "a.data_offsets", "have 1"},

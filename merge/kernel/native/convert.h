@@ -18,6 +18,17 @@ FN float load_f16(uint16_t h) {
   return float_of(either(m >= 0x7c00u, special, finite) | (uint32_t)(h & 0x8000u) << 16);
 }
 
+// load_e4m3 does the same for 8 bits with a bias of 7. The type has no infinities,
+// and all ones are NaN.
+FN float load_e4m3(uint8_t h) {
+  uint32_t m = h & 0x7fu;
+  uint32_t finite = bits_of(float_of(m << 20) * 0x1p120f);
+  return float_of(either(m == 0x7fu, 0x7fc00000u, finite) | (uint32_t)(h & 0x80u) << 24);
+}
+
+// load_e5m2 reads the upper half of a float16.
+FN float load_e5m2(uint8_t h) { return load_f16((uint16_t)((uint32_t)h << 8)); }
+
 FN float load_f64(double x) { return (float)x; }
 
 FN uint16_t store_bf16(float x) {
@@ -55,7 +66,7 @@ FN int64_t block_length(int64_t n, int64_t at) {
 }
 
 FN int64_t element_size(int64_t dtype) {
-  return dtype == MSMERGE_F64 ? 8 : dtype == MSMERGE_F32 ? 4 : 2;
+  return dtype == MSMERGE_F64 ? 8 : dtype == MSMERGE_F32 ? 4 : dtype >= MSMERGE_F8_E4M3 ? 1 : 2;
 }
 
 typedef struct {
@@ -98,6 +109,12 @@ FN const void *block_of(msmerge_view v, int64_t at, int64_t len, padding *pad) {
       break;                                               \
     case MSMERGE_F64:                                      \
       EACH_ELEMENT_AS(any_f64, load_f64, address, BODY)    \
+      break;                                               \
+    case MSMERGE_F8_E4M3:                                  \
+      EACH_ELEMENT_AS(any_u8, load_e4m3, address, BODY)    \
+      break;                                               \
+    case MSMERGE_F8_E5M2:                                  \
+      EACH_ELEMENT_AS(any_u8, load_e5m2, address, BODY)    \
       break;                                               \
   }
 

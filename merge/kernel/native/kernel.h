@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+enum { MSMERGE_F8_E4M3 = 4, MSMERGE_F8_E5M2 = 5 };  // element types that are read, never written
+
 enum { MSMERGE_BLOCK = 256 };          // elements that are worked on at a time, in first-level cache
 enum { MSMERGE_REDUCE_BLOCK = 4096 };  // elements of one partial sum
 enum { MSMERGE_LANES = 16 };           // running sums of one partial sum

@@ -16,6 +16,7 @@
 #endif
 
 // Tensor data may start at any byte, so elements are read through these types.
+typedef uint8_t __attribute__((may_alias)) any_u8;
 typedef uint16_t __attribute__((aligned(1), may_alias)) any_u16;
 typedef uint32_t __attribute__((aligned(1), may_alias)) any_u32;
 typedef float __attribute__((aligned(1), may_alias)) any_f32;
