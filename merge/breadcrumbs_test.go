@@ -67,8 +67,14 @@ func TestDellaRefusesProbabilities(t *testing.T) {
 		density, epsilon float64
 		fine             bool
 	}{
-		{0.5, 0.15, true}, {0.5, 0, true}, {1, 0.15, true}, {0, 0.15, true},
-		{0.85, 0.15, false}, {0.1, 0.15, false}, {0.5, -0.1, false}, {0.5, 0.5, false},
+		{0.5, 0.15, true},
+		{0.5, 0, true},
+		{1, 0.15, true},
+		{0, 0.15, true},
+		{0.85, 0.15, false},
+		{0.1, 0.15, false},
+		{0.5, -0.1, false},
+		{0.5, 0.5, false},
 	} {
 		for _, method := range []string{"della", "della_linear"} {
 			r := recipe(method, "base", "a", "b")

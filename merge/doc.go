@@ -32,12 +32,20 @@
 //   - An Engine is safe for concurrent use. Close it after the last candidate
 //     was built; candidates do not refer to it.
 //
-// One file per method: linear, slerp, task_arithmetic, ties, dare_linear,
-// dare_ties, breadcrumbs, breadcrumbs_ties, della_linear, della, passthrough. Each states its formula with the paper, declares its
-// parameters and has a slow reference, which Engine.Reference runs. Adding one
-// means adding its file and its line in methods.go.
+// From recipe to tensors. plan.go resolves parameters, layout.go finds out of
+// which tensors each tensor of the result is made (whole models, slices, modules),
+// model.go and stage.go are where those come from: a checkpoint, with an adapter
+// or scales applied while it is read, or an earlier document of the recipe.
 //
-// Not here: the arithmetic itself (merge/kernel), the file format
-// (merge/safetensors), small models for tests and the laws every method keeps
+// One file per method. Each states its formula with the paper, declares its
+// parameters and has a slow reference, which Engine.Reference runs. Adding one
+// means adding its file and its line in methods.go. With Recipe.Compat the
+// arithmetic is that of package compat instead, which needs memory for whole
+// tensors.
+//
+// Not here: the arithmetic itself (merge/kernel), the file formats
+// (merge/safetensors, merge/gguf, merge/adapter, merge/fp8), what tensors mean
+// (merge/architecture), tokens (merge/vocabulary), mergekit's numbers
+// (merge/compat), small models for tests and the laws every method keeps
 // (merge/mergetest), what to merge (search), how good it is (eval).
 package merge
