@@ -16,6 +16,9 @@ import (
 // Every family of the table merges: whole, and where its layers form one stack cut
 // into slices, with the number of layers in config.json following.
 func TestEveryFamilyMerges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	for _, name := range mergetest.Families() {
 		t.Run(name, func(t *testing.T) {
 			dirs := map[string]string{}
