@@ -1,7 +1,6 @@
 package merge
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -218,10 +217,6 @@ func TestMergekitsRecipes(t *testing.T) {
 	for name, text := range mergekitRecipes {
 		t.Run(name, func(t *testing.T) {
 			r, err := ParseRecipe([]byte(text))
-			var in *mergesearch.InputError
-			if errors.As(err, &in) && in.Field == "merge_method" && strings.Contains(in.Problem, "mergekit's method") {
-				t.Skip("not a method of this engine: ", in.Problem)
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
