@@ -88,7 +88,7 @@ func (k Kernel) KeepRanked(base, x Source, r Ranks, lo, hi int) []byte {
 	bits := make([]byte, (endBlock-firstBlock)*BitBytes)
 	work := workspaces.Get().(*workspace)
 	defer workspaces.Put(work)
-	work.grow(29*(r.Row+block) + 3*block)
+	work.grow(37*(r.Row+block) + 3*block) // see keep_ranked
 	for row := firstRow; row < endRow; row++ {
 		first := row * r.Row
 		from, to := first/block, (first+r.Row+block-1)/block

@@ -13,17 +13,17 @@
 FN float signed_as(float x, uint32_t sign) { return float_of(bits_of(x) ^ sign); }
 
 // What elect_sign does, for finite terms: all terms are turned so that the elected
-// sign is plus. A NaN among the terms stays one. Zero sums give +0, whose sign is
-// the plus that a zero sum elects.
-FN float positive(float x) { return x < 0.0f ? 0.0f : x; }
-
+// sign is plus. Zero sums give +0, whose sign is the plus that a zero sum elects.
 FN uint32_t elected_sign(float sum) { return bits_of(sum + 0.0f) & 0x80000000u; }
 
-// least_weight is below every weight that is not zero (see fits_pairs), so that it
+// LEAST_WEIGHT is below every weight that is not zero (see loop_for), so that it
 // divides only the zero that is left where nothing agrees.
 #define LEAST_WEIGHT 0x1p-126f
 
-FN float at_least(float x, float least) { return x > least ? x : least; }
+FN float at_least(float x, float least) {
+  int32_t a = magnitude(x), b = magnitude(least);
+  return float_of((uint32_t)(a > b ? a : b));
+}
 
 #ifndef MSMERGE_DEVICE
 enum { SUM, ELECTED_SUM, ELECTED_MEAN };
@@ -34,28 +34,29 @@ typedef struct {
   const any_u32 *x[MAX_PAIRED];
   float factor[MAX_PAIRED], weight[MAX_PAIRED];
   int32_t limit[MAX_PAIRED], most[MAX_PAIRED];
-  uint32_t marks[MAX_PAIRED][MARKS];
+  uint32_t marks[MAX_PAIRED][LONG_BLOCK / 4];
 } paired;
 
-// join returns the consensus of n terms.
-FN float join(const float *term, const float *weight, int n, int how) {
+// add_up returns the sum of n terms.
+FN float add_up(const float *term, int n) {
   float sum = term[0];
   for (int i = 1; i < n; i++) {
     sum = sum + term[i];
   }
-  if (how == SUM) {
-    return sum;
-  }
+  return sum;
+}
+
+// elect returns the sum of the terms with the elected sign, and their weights.
+FN float elect(const float *term, const float *weight, int n, float *weights) {
+  float sum = add_up(term, n), mixed = sum - sum, w = NEUTRAL;  // mixed is 0, or NaN if the sum is not finite
   uint32_t sign = elected_sign(sum);
-  float mixed = 0.0f, weights = 0.0f;
   for (int i = 0; i < n; i++) {
     float turned = signed_as(term[i], sign);
-    mixed = mixed + positive(turned);
-    weights = weights + (turned > 0.0f ? weight[i] : 0.0f);
+    uint32_t agree = turned > 0.0f;
+    mixed = mixed + select_float(agree, turned);
+    w = w + select_float(agree, weight[i]);
   }
-  if (how == ELECTED_MEAN) {
-    mixed = mixed / at_least(weights, LEAST_WEIGHT);
-  }
+  *weights = w;
   return signed_as(mixed, sign);
 }
 
@@ -71,31 +72,61 @@ FN float sparse(float d, int keep, int32_t limit, int32_t most, uint32_t word, u
   return d;
 }
 
-// combine_words is the loop over count pairs from number from on; lower and upper
-// mark an element in its word of marks, of which the first is number at.
-FN void combine_words(const msmerge_tile *t, const paired *p, const any_u32 *base, uint32_t *restrict out, int n, int keep,
-                      int how, int from, int count, int at, uint32_t lower, uint32_t upper) {
-  float lambda = t->lambda;
-  for (int i = 0; i < count; i++) {
-    float a[MAX_PAIRED], b[MAX_PAIRED], base_a = lower_of(base[from + i]), base_b = upper_of(base[from + i]);
-    for (int j = 0; j < n; j++) {
-      uint32_t pair = p->x[j][from + i], word = keep == MARKED ? p->marks[j][at + i] : 0;
-      a[j] = p->factor[j] * sparse(task_vector(lower_of(pair), base_a), keep, p->limit[j], p->most[j], word, lower);
-      b[j] = p->factor[j] * sparse(task_vector(upper_of(pair), base_b), keep, p->limit[j], p->most[j], word, upper);
-    }
-    out[from + i] = pair_of(base_a + lambda * join(a, p->weight, n, how),
-                            base_b + lambda * join(b, p->weight, n, how));
+// terms makes the task vectors of one half of a pair, of which the bases are base.
+FN void terms(float *term, const paired *p, const uint32_t *pair, const uint32_t *word, float base, int n, int keep,
+              uint32_t mark, float (*half_of)(uint32_t)) {
+  for (int j = 0; j < n; j++) {
+    float d = task_vector(half_of(pair[j]), base);
+    term[j] = p->factor[j] * sparse(d, keep, p->limit[j], p->most[j], keep == MARKED ? word[j] : 0, mark);
   }
 }
 
-FN void combine_some(const msmerge_tile *t, const paired *p, const any_u32 *base, uint32_t *restrict out, int n, int keep, int how) {
-  if (keep != MARKED) {
-    combine_words(t, p, base, out, n, keep, how, 0, PAIRS, 0, 0, 0);
-    return;
+// combine_pair computes one pair, or with an election what its result is made of.
+FN void combine_pair(const paired *p, const any_u32 *base, float lambda, int n, int keep, int how, int i, int marks_at,
+                     uint32_t lower, uint32_t upper, uint32_t *restrict out, float (*restrict mixed)[PAIRS],
+                     float (*restrict weights)[PAIRS]) {
+  float a[MAX_PAIRED], b[MAX_PAIRED], base_a = lower_of(base[i]), base_b = upper_of(base[i]);
+  uint32_t pair[MAX_PAIRED], word[MAX_PAIRED];
+  for (int j = 0; j < n; j++) {
+    pair[j] = p->x[j][i];
+    word[j] = keep == MARKED ? p->marks[j][marks_at] : 0;
   }
-  for (int r = 0; r < 8; r += 2) {
-    combine_words(t, p, base, out, n, keep, how, 16 * r, 16, 8 * r, 0x000000ffu, 0x0000ff00u);
-    combine_words(t, p, base, out, n, keep, how, 16 * r + 16, 16, 8 * r, 0x00ff0000u, 0xff000000u);
+  terms(a, p, pair, word, base_a, n, keep, lower, lower_of);
+  terms(b, p, pair, word, base_b, n, keep, upper, upper_of);
+  if (how == SUM) {
+    out[i] = pair_of(base_a + lambda * add_up(a, n), base_b + lambda * add_up(b, n));
+  } else {
+    mixed[0][i] = elect(a, p->weight, n, &weights[0][i]);
+    mixed[1][i] = elect(b, p->weight, n, &weights[1][i]);
+  }
+}
+
+// combine_long computes a long block. With an election it takes two loops: the
+// chain of operations up to the result is too long for the processor to have
+// several under way.
+FN void combine_long(const msmerge_tile *t, const paired *given, const any_u32 *base, uint32_t *restrict out, int n, int keep,
+                     int how) {
+  float lambda = t->lambda, mixed[2][PAIRS], weights[2][PAIRS];
+  const paired *p = given;
+  if (keep == MARKED) {
+    for (int g = 0; g < PAIRS / 32; g++) {
+      for (int q = 0; q < 16; q++) {
+        combine_pair(p, base, lambda, n, keep, how, 32 * g + q, 16 * g + q, 0x000000ffu, 0x0000ff00u, out, mixed, weights);
+        combine_pair(p, base, lambda, n, keep, how, 32 * g + 16 + q, 16 * g + q, 0x00ff0000u, 0xff000000u, out, mixed, weights);
+      }
+    }
+  } else {
+    for (int i = 0; i < PAIRS; i++) {
+      combine_pair(p, base, lambda, n, keep, how, i, 0, 0, 0, out, mixed, weights);
+    }
+  }
+  for (int i = 0; how != SUM && i < PAIRS; i++) {
+    float a = mixed[0][i], b = mixed[1][i];
+    if (how == ELECTED_MEAN) {
+      a = a / at_least(weights[0][i], LEAST_WEIGHT);
+      b = b / at_least(weights[1][i], LEAST_WEIGHT);
+    }
+    out[i] = pair_of(lower_of(base[i]) + lambda * a, upper_of(base[i]) + lambda * b);
   }
 }
 
@@ -105,8 +136,7 @@ typedef void block_loop(const msmerge_tile *, const paired *, const any_u32 *bas
 #define LOOP(keep, how, n)                                                                              \
   static void loop_##keep##_##how##_##n(const msmerge_tile *t, const paired *p, const any_u32 *base,     \
                                         uint32_t *restrict out) {                                       \
-    paired q = *p;                                                                                       \
-    combine_some(t, &q, base, out, n, keep, how);                                                        \
+    combine_long(t, p, base, out, n, keep, how);                                                         \
   }
 #define LOOPS(keep, how) \
   LOOP(keep, how, 2)     \
@@ -163,19 +193,20 @@ static block_loop *loop_for(const msmerge_tile *t, const msmerge_input *in, int 
   return loops[*keep][how][t->inputs - 1];
 }
 
-// prepare_block fills in what a loop needs, or returns 0 if a model needs two
-// limits in this block.
-FN int prepare_block(paired *p, const msmerge_tile *t, const msmerge_input *in, int64_t at, int keep) {
+// prepare_long fills in what a loop needs, or returns 0 if a model needs two limits
+// in this long block.
+FN int prepare_long(paired *p, const msmerge_tile *t, const msmerge_input *in, int64_t at, int keep) {
   for (int64_t i = 0; i < t->inputs; i++) {
     p->x[i] = pairs_at(in[i].x.data, at);
-    read_ahead((const char *)p->x[i], 2 * MSMERGE_BLOCK);
     if (keep == MARKED) {
-      find_marks(p->marks[i], &in[i], t->first, at);
+      for (int64_t b = 0; b < LONG_BLOCK; b += MSMERGE_BLOCK) {
+        find_marks(p->marks[i] + b / 4, &in[i], t->first, at + b);
+      }
     } else if (keep != WHOLE) {
-      limits l = find_limits(&in[i], t->first + at);
+      limits l = find_limits(&in[i], t->first + at), end = find_limits(&in[i], t->first + at + LONG_BLOCK - MSMERGE_BLOCK);
       p->limit[i] = l.limit;
       p->most[i] = l.most;
-      if (!l.uniform) {
+      if (!l.uniform || !end.uniform || l.limit != end.limit || l.most != end.most) {
         return 0;
       }
     }
@@ -193,19 +224,21 @@ static void combine(msmerge_tile *t, const msmerge_input *in) {
     p.factor[i] = in[i].factor;
     p.weight[i] = in[i].weight;
   }
-  for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(t->n, at);
-    if (loop != NULL && len == MSMERGE_BLOCK && prepare_block(&p, t, in, at, keep)) {
+  for (int64_t at = 0, len; at < t->n; at += len) {
+    len = t->n - at < LONG_BLOCK ? t->n - at : LONG_BLOCK;
+    if (loop != NULL && len == LONG_BLOCK && prepare_long(&p, t, in, at, keep)) {
       const any_u32 *base = pairs_at(t->base.data, at);
-      read_ahead((const char *)base, 2 * MSMERGE_BLOCK);
       loop(t, &p, base, result.word);
       if (!has_special(&result)) {
         write_lines((char *)t->out + 2 * at, (const char *)result.word, sizeof result, t->stream);
         continue;
       }
     }
-    any_block(t, in, at, len, out);
-    store_block(t, at, len, out);
+    for (int64_t part = at; part < at + len; part += MSMERGE_BLOCK) {
+      int64_t n = block_length(t->n, part);
+      any_block(t, in, part, n, out);
+      store_block(t, part, n, out);
+    }
   }
   finish_writing();
 }

@@ -20,14 +20,14 @@
 #include "convert.h"
 #include "philox.h"
 
-FN float keep_above(float x, int32_t limit) { return magnitude(x) > limit ? x : 0.0f; }
+FN float keep_above(float x, int32_t limit) { return select_float(magnitude(x) > limit, x); }
 
 FN float keep_between(float x, int32_t limit, int32_t most) {
-  return float_of(bits_of(keep_above(x, limit)) & (0u - (uint32_t)(magnitude(x) <= most)));
+  return select_float(magnitude(x) > limit, select_float(magnitude(x) <= most, x));
 }
 
 // keep_marked keeps x where all bits of the mark are set in the word.
-FN float keep_marked(float x, uint32_t word, uint32_t mark) { return (word & mark) == mark ? x : 0.0f; }
+FN float keep_marked(float x, uint32_t word, uint32_t mark) { return select_float((word & mark) == mark, x); }
 
 FN void block_counter(uint32_t c[4], uint64_t block, uint32_t q, const uint32_t stream[2]) {
   uint64_t n = block * 16 + q;
@@ -72,6 +72,46 @@ FN int32_t cut_in_block(int64_t cut, int64_t first) {
 }
 
 // draw_block fills draw with the upper bits of the block that begins with element first.
+#if defined(__AVX2__)
+// In lanes of 64 bits, of which a multiplication reads the lower half: what rounds
+// leave in the upper halves need not be cleared.
+FN void philox_lanes(__m256i c[4], uint32_t k0, uint32_t k1) {
+  __m256i p0 = _mm256_mul_epu32(c[0], _mm256_set1_epi64x(0xD2511F53)), p1 = _mm256_mul_epu32(c[2], _mm256_set1_epi64x(0xCD9E8D57));
+  __m256i x0 = _mm256_xor_si256(c[1], _mm256_set1_epi32((int)k0)), x2 = _mm256_xor_si256(c[3], _mm256_set1_epi32((int)k1));
+  c[0] = _mm256_xor_si256(_mm256_srli_epi64(p1, 32), x0);
+  c[1] = p1;
+  c[2] = _mm256_xor_si256(_mm256_srli_epi64(p0, 32), x2);
+  c[3] = p0;
+}
+
+FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
+  // Counters stand so that the lower halves of two vectors shuffle into their order.
+  static const int64_t order[4][4] = {{0, 1, 4, 5}, {2, 3, 6, 7}, {8, 9, 12, 13}, {10, 11, 14, 15}};
+  uint64_t n = ((uint64_t)first >> 8) * 16;  // a multiple of 16: no carry out of the lower word
+  uint32_t k0 = m->key[0], k1 = m->key[1];
+  __m256i c[4][4];
+  for (int v = 0; v < 4; v++) {
+    c[v][0] = _mm256_add_epi32(_mm256_set1_epi64x((int64_t)(uint32_t)n), _mm256_loadu_si256((const __m256i *)order[v]));
+    c[v][1] = _mm256_set1_epi64x((int64_t)(n >> 32));
+    c[v][2] = _mm256_set1_epi64x((int64_t)m->stream[0]);
+    c[v][3] = _mm256_set1_epi64x((int64_t)m->stream[1]);
+  }
+#pragma GCC unroll 7
+  for (int round = 0; round < 7; round++) {
+    for (int v = 0; v < 4; v++) {
+      philox_lanes(c[v], k0, k1);
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  for (int word = 0; word < 4; word++) {
+    for (int half = 0; half < 2; half++) {
+      __m256 a = _mm256_castsi256_ps(c[2 * half][word]), b = _mm256_castsi256_ps(c[2 * half + 1][word]);
+      _mm256_storeu_si256((__m256i *)(draw + 16 * word + 8 * half), _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)));
+    }
+  }
+}
+#else
 FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
   uint64_t n = ((uint64_t)first >> 8) * 16;
   uint32_t high = (uint32_t)(n >> 32), low = (uint32_t)n;  // low is a multiple of 16: no carry below
@@ -85,6 +125,7 @@ FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first
     draw[48 + q] = c[3];
   }
 }
+#endif
 
 // equal_bytes returns which of 32 bytes equal b, the first in the lowest bit.
 FN uint32_t equal_bytes(const uint8_t *bytes, uint8_t b) {
@@ -124,11 +165,11 @@ static void mark_random(uint32_t *restrict marks, const msmerge_mask *m, int64_t
 
 // mark_bits marks what is set in 32 bytes, a bit for each byte of the marks.
 FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
-  for (int i = 0; i < MARKS; i += 2) {
-    uint32_t b = bits[i / 2];
-    marks[i] = ((b & 1) | (b & 2) << 7 | (b & 4) << 14 | (b & 8) << 21) * 0xffu;
-    b >>= 4;
-    marks[i + 1] = ((b & 1) | (b & 2) << 7 | (b & 4) << 14 | (b & 8) << 21) * 0xffu;
+  for (int i = 0; i < MSMERGE_BLOCK / 8; i++) {
+    uint64_t each = (bits[i] * 0x0101010101010101u) & 0x8040201008040201u;  // one bit in each byte
+    uint64_t set = ((each + 0x7f7f7f7f7f7f7f7fu) >> 7) & 0x0101010101010101u;
+    uint64_t eight = (set << 8) - set;
+    memcpy(marks + 2 * i, &eight, 8);
   }
 }
 

@@ -22,7 +22,8 @@ FN uint32_t pair_of(float lower, float upper) {
 }
 
 #ifndef MSMERGE_DEVICE
-enum { PAIRS = MSMERGE_BLOCK / 2 };
+// Several blocks are worked on together, so that what is done once costs little.
+enum { LONG_BLOCK = 2 * MSMERGE_BLOCK, PAIRS = LONG_BLOCK / 2 };
 
 typedef struct {
   uint32_t word[PAIRS] __attribute__((aligned(64)));
@@ -34,7 +35,7 @@ FN const any_u32 *pairs_at(const void *data, int64_t at) { return (const any_u32
 FN int has_special(const pairs *p) {
   const int16_t *h = (const int16_t *)p->word;
   int16_t top = 0;
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
+  for (int e = 0; e < LONG_BLOCK; e++) {
     int16_t m = h[e] & 0x7fff;
     top = m > top ? m : top;
   }

@@ -28,7 +28,8 @@ enum { BIN_SHIFT = 18, BINS = 1024 };
 
 typedef struct {
   uint32_t e;     // place in the row
-  uint32_t draw;  // all 32 bits
+  uint32_t mark;  // place of its mark
+  uint32_t draw;  // with zeros for its lower bits, until they matter
 } undecided;
 
 typedef struct {
@@ -36,7 +37,7 @@ typedef struct {
   int32_t *m;           // magnitudes
   int32_t *grouped;     // magnitudes, bin after bin
   int32_t *place;       // places in the row, in the same order
-  undecided *some;
+  undecided *some;      // grows while the draws are looked at, shrinks afterwards
   int64_t count;        // of some
   uint8_t *marks;       // of the blocks that the row touches
   int32_t lowest;       // bin number of the first bin
@@ -81,11 +82,6 @@ static void load_row(row *w, const msmerge_ranks *r) {
   w->lowest = (top >> BIN_SHIFT) - (BINS - 1);
 }
 
-FN void mark_element(row *w, int64_t e, int keep) {
-  int64_t number = w->r->first + e;
-  w->marks[(number & ~255) - 256 * w->r->from + place_of((int)(number & 255))] = (uint8_t)keep;
-}
-
 // decide_block marks what the draws alone decide in one block and notes the rest.
 static void decide_block(row *w, const uint8_t *inverse, int64_t block, uint32_t sure, uint32_t never) {
   const msmerge_ranks *r = w->r;
@@ -114,13 +110,22 @@ static void decide_block(row *w, const uint8_t *inverse, int64_t block, uint32_t
   for (int from = 0; from < MSMERGE_BLOCK; from += 32) {
     for (uint32_t some = equal_bytes(open + from, 0xff); some != 0; some &= some - 1) {
       int i = from + __builtin_ctz(some);
-      w->some[w->count++] = (undecided){(uint32_t)(before + inverse[i]), (uint32_t)byte[i] << 24};
+      w->some[w->count++] = (undecided){(uint32_t)(before + inverse[i]), (uint32_t)(mark + i - w->marks), (uint32_t)byte[i] << 24};
     }
   }
 }
 
-// decide_by_bin marks what the bounds of an element's bin decide, and keeps the
-// rest, with all bits of their draws.
+// is_below draws the lower bits where the upper ones do not decide.
+FN int is_below(const row *w, undecided u, uint32_t bound) {
+  uint32_t upper = bound & 0xff000000u;
+  if (u.draw != upper) {
+    return u.draw < upper;
+  }
+  return (u.draw | lower_bits((uint64_t)(w->r->first + u.e), w->r->mask.key, w->r->mask.stream)) < bound;
+}
+
+// decide_by_bin marks what the bounds of an element's bin decide, and leaves the
+// rest.
 static void decide_by_bin(row *w) {
   const msmerge_ranks *r = w->r;
   uint32_t bound[2][BINS];
@@ -134,16 +139,15 @@ static void decide_by_bin(row *w) {
   for (int64_t i = 0; i < w->count; i++) {
     undecided u = w->some[i];
     int b = bin_of(w, w->m[u.e]);
-    if ((u.draw | 0xffffffu) < bound[0][b]) {
-      mark_element(w, u.e, 1);
-    } else if (u.draw < bound[1][b]) {
-      u.draw |= lower_bits((uint64_t)(r->first + u.e), r->mask.key, r->mask.stream);
-      if (u.draw < bound[0][b]) {
-        mark_element(w, u.e, 1);
-      } else if (u.draw < bound[1][b]) {
-        w->some[left++] = u;
-      }
+    uint32_t low = bound[0][b], high = bound[1][b];
+    int keep = u.draw < (low & 0xff000000u), maybe = u.draw < (high & 0xff000000u);
+    if (u.draw == (low & 0xff000000u) || u.draw == (high & 0xff000000u)) {
+      keep = is_below(w, u, low);
+      maybe = is_below(w, u, high);
     }
+    w->marks[u.mark] = (uint8_t)keep;  // without branches, which could not be predicted
+    w->some[left] = u;
+    left += !keep & maybe;
   }
   w->count = left;
 }
@@ -163,28 +167,28 @@ FN int64_t count_upto(const int32_t *x, int64_t n, int32_t m) {
 }
 
 FN void decide(row *w, undecided u, int64_t rank) {
-  if (u.draw < rank_bound(w->r->low, w->r->width, rank, w->r->n)) {
-    mark_element(w, u.e, 1);
-  }
+  w->marks[u.mark] = (uint8_t)is_below(w, u, rank_bound(w->r->low, w->r->width, rank, w->r->n));
 }
 
-// sort_bin sorts n magnitudes with their places, stably, by their digits of 8 bits
-// below the highest one that differs. The room behind them is used.
+enum { DIGIT = 9 };  // bits
+
+// sort_bin sorts n magnitudes with their places, stably, digit by digit. The room
+// holds 2 n of them.
 static void sort_bin(int32_t *m, int32_t *place, int64_t n, int32_t *room) {
   int32_t *from[2] = {m, place}, *to[2] = {room, room + n};
-  for (int shift = 0; shift < 32; shift += 8) {
-    int64_t start[257] = {0};
+  for (int shift = 0; shift < 32; shift += DIGIT) {
+    int64_t start[(1 << DIGIT) + 1] = {0};
     for (int64_t i = 0; i < n; i++) {
-      start[((from[0][i] >> shift) & 255) + 1]++;
+      start[((from[0][i] >> shift) & ((1 << DIGIT) - 1)) + 1]++;
     }
-    if (start[((from[0][0] >> shift) & 255) + 1] == n) {
+    if (start[((from[0][0] >> shift) & ((1 << DIGIT) - 1)) + 1] == n) {
       continue;
     }
-    for (int b = 0; b < 256; b++) {
+    for (int b = 0; b < 1 << DIGIT; b++) {
       start[b + 1] += start[b];
     }
     for (int64_t i = 0; i < n; i++) {
-      int64_t at = start[(from[0][i] >> shift) & 255]++;
+      int64_t at = start[(from[0][i] >> shift) & ((1 << DIGIT) - 1)]++;
       to[0][at] = from[0][i];
       to[1][at] = from[1][i];
     }
@@ -200,30 +204,59 @@ static void sort_bin(int32_t *m, int32_t *place, int64_t n, int32_t *room) {
   }
 }
 
-// decide_by_sorting puts the row in the order of its bins, then sorts each bin in
-// which something is undecided and gives all its elements their rank.
+// sort_few is for bins of a few elements.
+static void sort_few(int32_t *m, int32_t *place, int64_t n) {
+  for (int64_t i = 1; i < n; i++) {
+    int32_t x = m[i], p = place[i];
+    int64_t j = i;
+    for (; j > 0 && m[j - 1] > x; j--) {
+      m[j] = m[j - 1];
+      place[j] = place[j - 1];
+    }
+    m[j] = x;
+    place[j] = p;
+  }
+}
+
+FN int all_equal(const int32_t *m, int64_t n) {
+  int32_t differ = 0;
+  for (int64_t i = 0; i < n; i++) {
+    differ |= m[i] ^ m[0];
+  }
+  return differ == 0;
+}
+
+// decide_by_sorting puts the row in the order of its bins, which ranks the elements
+// of a bin whose magnitudes are equal, and sorts the other bins in which something
+// is undecided.
 static void decide_by_sorting(row *w) {
   int64_t n = w->r->n, next[BINS];
   uint8_t open[BINS] = {0};
+  int32_t *rank = w->place + n, *room = rank + n;
+  for (int64_t i = 0; i < w->count; i++) {
+    open[bin_of(w, w->m[w->some[i].e])] = 1;
+  }
   memcpy(next, w->start, sizeof next);
   for (int64_t e = 0; e < n; e++) {
     int64_t at = next[bin_of(w, w->m[e])]++;
     w->grouped[at] = w->m[e];
     w->place[at] = (int32_t)e;
+    rank[e] = (int32_t)at;
   }
-  for (int64_t i = 0; i < w->count; i++) {
-    open[bin_of(w, w->m[w->some[i].e])] = 1;
-  }
-  int32_t *room = w->place + n;
   for (int b = 0; b < BINS; b++) {
     int64_t from = w->start[b], size = w->start[b + 1] - from;
-    if (open[b] && size > 1) {
-      sort_bin(w->grouped + from, w->place + from, size, room);
+    int32_t *m = w->grouped + from, *place = w->place + from;
+    if (!open[b] || all_equal(m, size)) {
+      continue;
     }
-  }
-  int32_t *rank = w->grouped;  // whose magnitudes are no longer needed
-  for (int64_t at = 0; at < n; at++) {
-    rank[w->place[at]] = (int32_t)at;
+    if (size <= 48) {
+      sort_few(m, place, size);
+    } else {
+      sort_bin(m, place, size, room);
+    }
+    for (int64_t i = 0; i < size; i++) {
+      rank[place[i]] = (int32_t)(from + i);
+    }
   }
   for (int64_t i = 0; i < w->count; i++) {
     decide(w, w->some[i], rank[w->some[i].e]);
@@ -252,8 +285,8 @@ static void keep_ranked(const msmerge_ranks *r) {
   int64_t n = (r->n + MSMERGE_BLOCK - 1) / MSMERGE_BLOCK * MSMERGE_BLOCK;
   w.m = r->work;
   w.grouped = w.m + n;
-  w.place = w.grouped + n;  // and the room of sort_bin behind it
-  w.some = (undecided *)(w.place + 3 * n);
+  w.place = w.grouped + n;  // and ranks and the room of sort_bin behind it
+  w.some = (undecided *)(w.place + 4 * n);
   w.marks = (uint8_t *)(w.some + n);
   memset(w.marks, 0, (size_t)(256 * (r->to - r->from)));
   uint8_t inverse[MSMERGE_BLOCK];

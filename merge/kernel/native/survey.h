@@ -13,11 +13,9 @@ enum { GROUP = 32 };  // elements that are looked through one by one if any is b
 // survey_pairs fills m with the magnitudes of a block of bfloat16 models, in any order.
 FN void survey_pairs(int32_t *restrict m, const msmerge_survey *s, int64_t at) {
   const any_u32 *base = pairs_at(s->base.data, at), *x = pairs_at(s->x.data, at);
-  read_ahead((const char *)base, 2 * MSMERGE_BLOCK);
-  read_ahead((const char *)x, 2 * MSMERGE_BLOCK);
-  for (int i = 0; i < PAIRS; i++) {
+  for (int i = 0; i < MSMERGE_BLOCK / 2; i++) {
     m[i] = magnitude(lower_of(x[i]) - lower_of(base[i]));
-    m[PAIRS + i] = magnitude(upper_of(x[i]) - upper_of(base[i]));
+    m[MSMERGE_BLOCK / 2 + i] = magnitude(upper_of(x[i]) - upper_of(base[i]));
   }
 }
 

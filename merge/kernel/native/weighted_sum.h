@@ -19,7 +19,6 @@ FN void weigh_pairs(const msmerge_input *in, int64_t at, uint32_t *restrict out,
   for (int j = 0; j < n; j++) {
     x[j] = pairs_at(in[j].x.data, at);
     w[j] = in[j].weight;
-    read_ahead((const char *)x[j], 2 * MSMERGE_BLOCK);
   }
   for (int i = 0; i < PAIRS; i++) {
     float a = weigh(w[0], lower_of(x[0][i])), b = weigh(w[0], upper_of(x[0][i]));
@@ -31,7 +30,7 @@ FN void weigh_pairs(const msmerge_input *in, int64_t at, uint32_t *restrict out,
   }
 }
 
-// weigh_block computes a block of bfloat16 models, or returns 0 if they are too
+// weigh_block computes a long block of bfloat16 models, or returns 0 if they are too
 // many or the result is not finite.
 static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *out) {
   switch (n) {
@@ -56,29 +55,37 @@ static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *ou
   return !has_special(out);
 }
 
-static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
+// weigh_any computes the block that begins with element at in all cases.
+static void weigh_any(msmerge_tile *t, const msmerge_input *in, int64_t at) {
   float sum[MSMERGE_BLOCK];
   padding pad;
+  int64_t len = block_length(t->n, at);
+  for (int e = 0; e < MSMERGE_BLOCK; e++) {
+    sum[e] = NEUTRAL;
+  }
+  for (int64_t i = 0; i < t->inputs; i++) {
+    const void *src = block_of(in[i].x, at, len, &pad);
+    float w = in[i].weight;
+    EACH_ELEMENT(in[i].x.dtype, src, { sum[e] = add(sum[e], weigh(w, x)); })
+  }
+  store_block(t, at, len, sum);
+}
+
+static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
   pairs out;
   int paired = t->out_dtype == MSMERGE_BF16;
   for (int64_t i = 0; i < t->inputs; i++) {
     paired &= in[i].x.dtype == MSMERGE_BF16;
   }
-  for (int64_t at = 0; at < t->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(t->n, at);
-    if (paired && len == MSMERGE_BLOCK && weigh_block(in, at, t->inputs, &out)) {
+  for (int64_t at = 0, len; at < t->n; at += len) {
+    len = t->n - at < LONG_BLOCK ? t->n - at : LONG_BLOCK;
+    if (paired && len == LONG_BLOCK && weigh_block(in, at, t->inputs, &out)) {
       write_lines((char *)t->out + 2 * at, (const char *)out.word, sizeof out, t->stream);
       continue;
     }
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      sum[e] = NEUTRAL;
+    for (int64_t part = at; part < at + len; part += MSMERGE_BLOCK) {
+      weigh_any(t, in, part);
     }
-    for (int64_t i = 0; i < t->inputs; i++) {
-      const void *src = block_of(in[i].x, at, len, &pad);
-      float w = in[i].weight;
-      EACH_ELEMENT(in[i].x.dtype, src, { sum[e] = add(sum[e], weigh(w, x)); })
-    }
-    store_block(t, at, len, sum);
   }
   finish_writing();
 }
