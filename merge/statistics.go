@@ -93,6 +93,20 @@ func (s *statistics) put(k statKey, value any) {
 	}
 }
 
+// forget drops everything.
+func (s *statistics) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries, s.bytes = nil, 0
+	s.recent.Init()
+}
+
+func (s *statistics) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries)
+}
+
 // kept returns the value of a statistic, computing it if it is not at hand.
 func kept[T any](s *statistics, k statKey, compute func() T) T {
 	if v, ok := s.get(k); ok {

@@ -90,7 +90,7 @@ into one better model, and proves on held-out items that it is better.
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
 		newRunCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newExportCommand(),
-		newMergeCommand(), newEvalCommand(), newServeCommand(), newCheckCommand(), newVersionCommand(),
+		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(), newVersionCommand(),
 	)
 	return root
 }

@@ -147,7 +147,7 @@ static void decide_by_bin(row *w) {
     }
     w->marks[u.mark] = (uint8_t)keep;  // without branches, which could not be predicted
     w->some[left] = u;
-    left += !keep & maybe;
+    left += maybe && !keep;
   }
   w->count = left;
 }
