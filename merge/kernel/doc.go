@@ -31,7 +31,11 @@
 //     magnitudes those with the lowest element numbers are kept. The k-th
 //     magnitude is found by radix selection on the bits of |x - base| in
 //     float32, never by sorting.
-//   - A random mask is a function of (seed, model, tensor, element) alone.
+//     In large tensors a sample says where to look first (near.go).
+//   - A random mask is a function of (seed, model, tensor, element) alone; one by
+//     ranks also of the magnitudes in the element's row.
+//   - bfloat16 models are worked on two elements to a word (native/pairs.h), in long
+//     blocks; what such a loop cannot do, any_block does with the same bits.
 //
 // Operations do not retain what they are given, and are safe for concurrent use
 // on different outputs. A call with lengths that do not fit is a bug and panics.

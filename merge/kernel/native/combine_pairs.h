@@ -229,10 +229,10 @@ static void combine(msmerge_tile *t, const msmerge_input *in) {
     if (loop != NULL && len == LONG_BLOCK && prepare_long(&p, t, in, at, keep)) {
       const any_u32 *base = pairs_at(t->base.data, at);
       loop(t, &p, base, result.word);
-      if (!has_special(&result)) {
-        write_lines((char *)t->out + 2 * at, (const char *)result.word, sizeof result, t->stream);
+      if (!write_pairs((char *)t->out + 2 * at, &result, t->stream)) {
         continue;
       }
+      finish_writing();  // before any_block writes it again
     }
     for (int64_t part = at; part < at + len; part += MSMERGE_BLOCK) {
       int64_t n = block_length(t->n, part);

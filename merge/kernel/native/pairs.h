@@ -31,14 +31,27 @@ typedef struct {
 
 FN const any_u32 *pairs_at(const void *data, int64_t at) { return (const any_u32 *)data + at / 2; }
 
-// has_special reports whether any element is infinite or NaN.
-FN int has_special(const pairs *p) {
+// write_pairs writes a long block, around the caches when asked to and possible,
+// and reports whether any element is infinite or NaN.
+FN int write_pairs(char *restrict out, const pairs *p, int around) {
+#if defined(__AVX2__)
+  if (around && ((uintptr_t)out & 31) == 0) {
+    __m256i top = _mm256_setzero_si256(), magnitude = _mm256_set1_epi16(0x7fff);
+    for (int i = 0; i < PAIRS; i += 8) {
+      __m256i v = _mm256_load_si256((const __m256i *)(p->word + i));
+      top = _mm256_max_epi16(top, _mm256_and_si256(v, magnitude));
+      _mm256_stream_si256((__m256i *)(out + 4 * i), v);
+    }
+    return _mm256_movemask_epi8(_mm256_cmpgt_epi16(top, _mm256_set1_epi16(0x7f7f))) != 0;
+  }
+#endif
   const int16_t *h = (const int16_t *)p->word;
   int16_t top = 0;
   for (int e = 0; e < LONG_BLOCK; e++) {
     int16_t m = h[e] & 0x7fff;
     top = m > top ? m : top;
   }
+  memcpy(out, p->word, sizeof p->word);
   return top >= 0x7f80;
 }
 #endif

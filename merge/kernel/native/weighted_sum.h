@@ -31,7 +31,7 @@ FN void weigh_pairs(const msmerge_input *in, int64_t at, uint32_t *restrict out,
 }
 
 // weigh_block computes a long block of bfloat16 models, or returns 0 if they are too
-// many or the result is not finite.
+// many.
 static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *out) {
   switch (n) {
     case 1:
@@ -52,7 +52,7 @@ static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *ou
     default:
       return 0;
   }
-  return !has_special(out);
+  return 1;
 }
 
 // weigh_any computes the block that begins with element at in all cases.
@@ -80,8 +80,10 @@ static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
   for (int64_t at = 0, len; at < t->n; at += len) {
     len = t->n - at < LONG_BLOCK ? t->n - at : LONG_BLOCK;
     if (paired && len == LONG_BLOCK && weigh_block(in, at, t->inputs, &out)) {
-      write_lines((char *)t->out + 2 * at, (const char *)out.word, sizeof out, t->stream);
-      continue;
+      if (!write_pairs((char *)t->out + 2 * at, &out, t->stream)) {
+        continue;
+      }
+      finish_writing();  // before it is written again, with what is not finite counted
     }
     for (int64_t part = at; part < at + len; part += MSMERGE_BLOCK) {
       weigh_any(t, in, part);
