@@ -19,28 +19,18 @@ var ram = method{
 		Parameters: []mergesearch.Parameter{activityParameter},
 		Usual:      []mergesearch.Usual{{Name: "ram"}},
 	},
-	bind: func(b *binding) apply {
-		ones := make([]float32, len(b.models))
-		for i := range ones {
-			ones[i] = 1
-		}
-		return b.shareOrKeep(ones)
-	},
+	bind: func(b *binding) apply { return b.shareActive(nil) },
 	reference: func(o operands) []float32 {
-		ones := make([]float32, len(o.x))
-		for i := range ones {
-			ones[i] = 1
-		}
-		return kernel.RAMReference(o.base, o.x, float32(o.global["epsilon"]), ones)
+		return kernel.RAMReference(o.base, o.x, float32(o.global["epsilon"]), nil)
 	},
 }
 
 // activityParameter is the magnitude up to which a task vector changes nothing.
 var activityParameter = mergesearch.Parameter{Name: "epsilon", Default: 1e-5, Min: 0, Max: 0.01}
 
-// shareOrKeep averages active task vectors and multiplies one that is alone by the
-// factor of its model.
-func (b *binding) shareOrKeep(alone []float32) apply {
+// shareActive averages active task vectors and multiplies one that is alone by the
+// factor of its model, if there are factors.
+func (b *binding) shareActive(alone []float32) apply {
 	g, epsilon := b.group(), float32(b.global["epsilon"])
 	return func(out kernel.View, lo, hi int) kernel.Counts {
 		return b.engine.kernel.RAM(out, g, epsilon, alone, lo, hi)

@@ -25,7 +25,7 @@ var ramplusTL = method{
 		Usual: []mergesearch.Usual{{Name: "ram+"}},
 	},
 	bind: func(b *binding) apply {
-		return b.shareOrKeep(b.ramFactors(b.active(b.global["epsilon"])))
+		return b.shareActive(b.ramFactors(b.active(b.global["epsilon"])))
 	},
 	reference: func(o operands) []float32 {
 		epsilon := float32(o.global["epsilon"])

@@ -191,11 +191,14 @@ func (k Kernel) SCE(out View, g Group, keep Selection, c []float32, lo, hi int) 
 }
 
 // RAM writes base + the mean of the task vectors whose magnitude at the element
-// is above epsilon; one that is alone there is multiplied by its model's factor.
+// is above epsilon; one that is alone there is multiplied by its model's factor,
+// unless alone is nil.
 func (k Kernel) RAM(out View, g Group, epsilon float32, alone []float32, lo, hi int) Counts {
 	return g.write(out, lo, hi, func(pin *runtime.Pinner, t *C.msmerge_tile, c *C.msmerge_group) {
 		c.threshold = activeLimit(epsilon)
-		c.model_value = pinned[C.float](pin, alone)
+		if alone != nil {
+			c.model_value = pinned[C.float](pin, alone)
+		}
 		C.call_ram(C.int(k.level), t, c)
 	})
 }

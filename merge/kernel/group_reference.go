@@ -96,16 +96,12 @@ func NearswapReference(base, x []float32, t float32) []float32 {
 		d := b - a
 		size := float32(math.Abs(float64(d)))
 		switch {
-		case d != d || math.IsInf(float64(d), 0):
-			out[e] = d
 		case size <= limit:
 			out[e] = b
 		case size < 1e-6:
 			out[e] = a + float32(slope*d)
-		case d < 0:
-			out[e] = a - step
-		default:
-			out[e] = a + step
+		default: // d - d is zero, or no number
+			out[e] = a + (float32(math.Copysign(float64(step), float64(d))) + (d - d))
 		}
 	}
 	return out
@@ -318,20 +314,17 @@ func RAMReference(base []float32, x [][]float32, epsilon float32, alone []float3
 	d := deltas(base, x)
 	out := make([]float32, len(base))
 	for e := range out {
-		n := countAt(d, e, epsilon)
-		share := 1 / float32(n)
+		factor := 1 / float32(max(1, countAt(d, e, epsilon)))
 		var sum float32
 		for i := range d {
-			if !active(d[i][e], epsilon) {
-				continue
-			}
-			if n == 1 {
-				sum += float32(alone[i] * d[i][e])
-			} else {
-				sum += float32(share * d[i][e])
+			if active(d[i][e], epsilon) {
+				sum += d[i][e]
+				if factor == 1 && alone != nil {
+					factor = alone[i]
+				}
 			}
 		}
-		out[e] = base[e] + sum
+		out[e] = base[e] + float32(sum*factor)
 	}
 	return out
 }

@@ -11,7 +11,6 @@ static int64_t call_count_equal(int l, const msmerge_scan *s) { return msmerge_l
 static int64_t call_find_equal(int l, const msmerge_scan *s, int64_t nth) { return msmerge_level(l)->find_equal(s, nth); }
 static void call_sum_magnitudes(int l, const msmerge_scan *s, double *sums) { msmerge_level(l)->sum_magnitudes(s, sums); }
 static void call_sum_kept(int l, const msmerge_scan *s, double *sums) { msmerge_level(l)->sum_kept(s, sums); }
-static void call_dots(int l, const msmerge_scan *s, double *sums) { msmerge_level(l)->dots(s, sums); }
 static void call_philox(int l, const uint32_t *c, const uint32_t *k, uint32_t *out) { msmerge_level(l)->philox(c, k, out); }
 */
 import "C"
@@ -286,10 +285,6 @@ func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []
 			C.call_sum_magnitudes(C.int(k.level), s, (*C.double)(&sums[0]))
 		}
 	})
-}
-
-func (k Kernel) blockDots(a, b View, sums []float64) {
-	k.scan(a, b, func(s *C.msmerge_scan) { C.call_dots(C.int(k.level), s, (*C.double)(&sums[0])) })
 }
 
 func (k Kernel) scan(base, x View, call func(*C.msmerge_scan)) {

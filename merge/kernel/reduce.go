@@ -49,25 +49,3 @@ func (k Kernel) sum(base, x Source, m *Mask, bits func(lo, hi int) []byte, tileS
 	})
 	return JoinSums(sums)
 }
-
-// Dots holds the scalar products of two tensors as flat vectors.
-type Dots struct{ AA, BB, AB float64 }
-
-// Dots returns the scalar products of a and b.
-func (k Kernel) Dots(a, b Source, tileSize int, run Runner) Dots {
-	n := a.Len()
-	blocks := (n + TileMultiple - 1) / TileMultiple
-	sums := make([]float64, 3*blocks)
-	run(tilesOf(n, tileSize), func(i int) {
-		lo, hi := bounds(i, tileSize, n)
-		k.blockDots(a.Slice(lo, hi), b.Slice(lo, hi), sums[3*(lo/TileMultiple):])
-	})
-	var of [3][]float64
-	for j := range of {
-		of[j] = make([]float64, blocks)
-		for i := range blocks {
-			of[j][i] = sums[3*i+j]
-		}
-	}
-	return Dots{AA: JoinSums(of[0]), BB: JoinSums(of[1]), AB: JoinSums(of[2])}
-}

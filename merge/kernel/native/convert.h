@@ -31,11 +31,13 @@ FN float load_e5m2(uint8_t h) { return load_f16((uint16_t)((uint32_t)h << 8)); }
 
 FN float load_f64(double x) { return (float)x; }
 
-FN uint16_t store_bf16(float x) {
+// round_bf16 is right for all numbers but NaN.
+FN uint16_t round_bf16(float x) {
   uint32_t u = bits_of(x);
-  uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-  return (uint16_t)either(magnitude(x) > 0x7f800000, 0x7fc0u, rounded);
+  return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
+
+FN uint16_t store_bf16(float x) { return (uint16_t)either(magnitude(x) > 0x7f800000, 0x7fc0u, round_bf16(x)); }
 
 // store_f16 rounds normal results with integers; for subnormal ones the sum
 // with 1/2 has the spacing of float16 subnormals, 2^-24, and so rounds them.
@@ -162,8 +164,11 @@ FN void store_block(msmerge_tile *t, int64_t at, int64_t len, const float *restr
   void *dst = len == MSMERGE_BLOCK ? (void *)out : (void *)&pad;
   int special = 0;
   switch (t->out_dtype) {
-    case MSMERGE_BF16:
-      STORE_AS(any_u16, store_bf16, int16_t, magnitude_u16(dst_[e]), 0x7f80)
+    case MSMERGE_BF16:  // from 0x7f7f8000 on numbers are rounded to infinity
+      STORE_AS(any_u16, round_bf16, int32_t, magnitude(x[e]), 0x7f7f8000)
+      if (special) {
+        STORE_AS(any_u16, store_bf16, int16_t, magnitude_u16(dst_[e]), 0x7f80)
+      }
       break;
     case MSMERGE_F16:
       STORE_AS(any_u16, store_f16, int16_t, magnitude_u16(dst_[e]), 0x7c00)

@@ -11,14 +11,12 @@ FN float fuse_element(float base, float d, float kl, float threshold) {
 
 #ifndef MSMERGE_DEVICE
 static void fuse(msmerge_tile *t, const msmerge_group *g) {
-  float base[MSMERGE_BLOCK], kl[MSMERGE_BLOCK], out[MSMERGE_BLOCK], limit = g->limit;
-  padding pad;
+  float kl[MSMERGE_BLOCK], out[MSMERGE_BLOCK], limit = g->limit;
+  int uniform = is_uniform_group(g);
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(g->n, at);
-    load_block(base, g->base, at, len);
     line_values(g, g->line_value, at, len, kl);
-    const void *src = block_of(g->x[0], at, len, &pad);
-    EACH_ELEMENT(g->x[0].dtype, src, { out[e] = fuse_element(base[e], task_vector(x, base[e]), kl[e], limit); })
+    EACH_DELTA(1, g, at, len, uniform, { out[e] = fuse_element(b, d[0], kl[e], limit); })
     store_block(t, at, len, out);
   }
 }

@@ -8,8 +8,8 @@
 #ifndef MSMERGE_DEVICE
 #include "group.h"
 
-// BY_COUNT calls f with the number of models as a constant where it is small, so
-// that its loops over models unroll.
+// BY_COUNT instantiates f for each small number of models as a constant, so that
+// its loops over models unroll, and once for a larger number.
 #define BY_COUNT(f, n, ...) \
   switch (n) {              \
     case 1:                 \
@@ -24,16 +24,13 @@
     case 4:                 \
       f(4, __VA_ARGS__);    \
       break;                \
-    case 5:                 \
-      f(5, __VA_ARGS__);    \
-      break;                \
     default:                \
       f(n, __VA_ARGS__);    \
   }
 
 // load_group fills d with one block of each model, as task vectors if there is a
-// base.
-FN void load_group(const msmerge_group *g, int64_t at, int64_t len, float *restrict base, float d[][MSMERGE_BLOCK]) {
+// base. It is called, not copied into every loop.
+static __attribute__((noinline)) void load_group(const msmerge_group *g, int64_t at, int64_t len, float *restrict base, float d[][MSMERGE_BLOCK]) {
   padding pad;
   if (g->base.data == NULL) {
     for (int64_t i = 0; i < g->inputs; i++) {
@@ -48,6 +45,55 @@ FN void load_group(const msmerge_group *g, int64_t at, int64_t len, float *restr
     EACH_ELEMENT(g->x[i].dtype, src, { to[e] = task_vector(x, base[e]); })
   }
 }
+
+// A group is uniform when its base and all models are of one of the types that
+// models come in.
+FN int is_uniform_group(const msmerge_group *g) {
+  int uniform = g->base.data != NULL && (g->base.dtype == MSMERGE_BF16 || g->base.dtype == MSMERGE_F32);
+  for (int64_t i = 0; i < g->inputs; i++) {
+    uniform &= g->x[i].dtype == g->base.dtype;
+  }
+  return uniform;
+}
+
+#define EACH_UNIFORM_DELTA(type, convert, n, g, at, BODY)           \
+  {                                                                 \
+    const type *b_ = (const type *)g->base.data + at, *x_[MSMERGE_MAX_INPUTS];       \
+    for (int i = 0; i < n; i++) {                                   \
+      x_[i] = (const type *)g->x[i].data + at;                      \
+    }                                                               \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                       \
+      float b = convert(b_[e]), d[MSMERGE_MAX_INPUTS];                               \
+      for (int i = 0; i < n; i++) {                                 \
+        d[i] = task_vector(convert(x_[i][e]), b);                   \
+      }                                                             \
+      BODY                                                          \
+    }                                                               \
+  }
+
+// EACH_DELTA runs BODY for every element e of a block, with its value b in the base
+// and the task vectors d[0] to d[n - 1]. In whole blocks of a uniform group all of
+// an element's work is done in registers.
+#define EACH_DELTA(n, g, at, len, uniform, BODY)                    \
+  if (uniform && len == MSMERGE_BLOCK) {                            \
+    switch (g->base.dtype) {                                        \
+      case MSMERGE_BF16:                                            \
+        EACH_UNIFORM_DELTA(any_u16, load_bf16, n, g, at, BODY)      \
+        break;                                                      \
+      default:                                                      \
+        EACH_UNIFORM_DELTA(any_f32, , n, g, at, BODY)               \
+    }                                                               \
+  } else {                                                          \
+    float base_[MSMERGE_BLOCK], d_[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];               \
+    load_group(g, at, len, base_, d_);                              \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                       \
+      float b = base_[e], d[MSMERGE_MAX_INPUTS];                                     \
+      for (int i = 0; i < n; i++) {                                 \
+        d[i] = d_[i][e];                                            \
+      }                                                             \
+      BODY                                                          \
+    }                                                               \
+  }
 
 // line_values spreads the numbers of one model's lines over a block.
 FN void line_values(const msmerge_group *g, const float *restrict of_line, int64_t at, int64_t len, float *restrict out) {

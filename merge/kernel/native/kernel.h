@@ -107,7 +107,6 @@ typedef struct {
   void (*keep_ranked)(const msmerge_ranks *);
   void (*sum_magnitudes)(const msmerge_scan *, double *sums);
   void (*sum_kept)(const msmerge_scan *, double *sums);
-  void (*dots)(const msmerge_scan *, double *sums);
   void (*philox)(const uint32_t *counter, const uint32_t *key, uint32_t *out);
 } msmerge_functions;
 

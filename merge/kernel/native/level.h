@@ -26,7 +26,6 @@ const msmerge_functions LEVEL = {
     .keep_ranked = keep_ranked,
     .sum_magnitudes = sum_magnitudes,
     .sum_kept = sum_kept,
-    .dots = dots,
     .philox = philox_once,
 };
 

@@ -10,27 +10,67 @@
 #include "group_block.h"
 
 // The limit is the largest magnitude of a difference that goes all the way, as
-// bits: that of t, or -1 where t is below 1e-6. A difference that is infinite or no
-// number is the result.
-FN float swap_near(float a, float b, float t, float slope, int32_t limit) {
+// bits: that of t, or -1 where t is below 1e-6. What is infinite or no number in one
+// of the models makes the result no number.
+FN float swap_near(float a, float b, float t, int32_t limit) {
   float d = b - a;
-  uint32_t sign = bits_of(d) & 0x80000000u;
-  float step = float_of(either(magnitude(d) < magnitude(1e-6f), bits_of(slope * d), bits_of(t) | sign));
-  uint32_t moved = either(magnitude(d) <= limit, bits_of(b), bits_of(a + step));
-  return float_of(either(magnitude(d) >= 0x7f800000, bits_of(d), moved));
+  float step = float_of(bits_of(t) | (bits_of(d) & 0x80000000u)) + (d - d);
+  return float_of(either(magnitude(d) <= limit, bits_of(b), bits_of(a + step)));
+}
+
+// swap_nearest is the same for t below 1e-6: a smaller difference is multiplied by
+// the slope.
+FN float swap_nearest(float a, float b, float t, float slope) {
+  float d = b - a;
+  float step = float_of(bits_of(t) | (bits_of(d) & 0x80000000u)) + (d - d);
+  uint32_t small = magnitude(d) < magnitude(1e-6f);
+  return a + float_of(either(small, bits_of(slope * d), bits_of(step)));
 }
 
 #ifndef MSMERGE_DEVICE
-static void nearswap(msmerge_tile *t, const msmerge_group *g) {
-  float a[MSMERGE_BLOCK], out[MSMERGE_BLOCK], near = g->near, slope = g->slope;
+#define EACH_UNIFORM_PAIR(type, convert, BODY)             \
+  {                                                        \
+    const type *a_ = (const type *)g->base.data + at;      \
+    const type *b_ = (const type *)g->x[0].data + at;      \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {              \
+      float a = convert(a_[e]), b = convert(b_[e]);        \
+      BODY                                                 \
+    }                                                      \
+  }
+
+// EACH_PAIR runs BODY for every element e of a block, with its values a in the base
+// and b in the other model.
+#define EACH_PAIR(BODY)                                           \
+  if (uniform && len == MSMERGE_BLOCK) {                          \
+    switch (g->base.dtype) {                                      \
+      case MSMERGE_BF16:                                          \
+        EACH_UNIFORM_PAIR(any_u16, load_bf16, BODY)               \
+        break;                                                    \
+      default:                                                    \
+        EACH_UNIFORM_PAIR(any_f32, , BODY)                        \
+    }                                                             \
+  } else {                                                        \
+    float a_[MSMERGE_BLOCK], b_[MSMERGE_BLOCK];                   \
+    load_block(a_, g->base, at, len);                             \
+    load_block(b_, g->x[0], at, len);                             \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                     \
+      float a = a_[e], b = b_[e];                                 \
+      BODY                                                        \
+    }                                                             \
+  }
+
+static void nearswap(msmerge_tile *tile, const msmerge_group *g) {
+  float out[MSMERGE_BLOCK], t = g->near, slope = g->slope;
   int32_t limit = g->threshold;
-  padding pad;
+  int uniform = is_uniform_group(g);
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(g->n, at);
-    load_block(a, g->base, at, len);
-    const void *src = block_of(g->x[0], at, len, &pad);
-    EACH_ELEMENT(g->x[0].dtype, src, { out[e] = swap_near(a[e], x, near, slope, limit); })
-    store_block(t, at, len, out);
+    if (limit < 0) {
+      EACH_PAIR({ out[e] = swap_nearest(a, b, t, slope); })
+    } else {
+      EACH_PAIR({ out[e] = swap_near(a, b, t, limit); })
+    }
+    store_block(tile, at, len, out);
   }
 }
 #endif

@@ -10,44 +10,70 @@
 #include "reduce.h"
 
 #ifndef MSMERGE_DEVICE
+// A wide_double is as many doubles as a register holds, and widen converts as many
+// floats. Where gcc makes several instructions of that, the one is named.
 #if defined(__AVX512F__)
+#include <immintrin.h>
 enum { WIDE = 8 };
+typedef __m512d wide_double;
+FN wide_double widen(const float *x) { return _mm512_cvtps_pd(_mm256_loadu_ps(x)); }
 #elif defined(__AVX2__)
+#include <immintrin.h>
 enum { WIDE = 4 };
+typedef __m256d wide_double;
+FN wide_double widen(const float *x) { return _mm256_cvtps_pd(_mm_loadu_ps(x)); }
 #else
 enum { WIDE = 2 };
+typedef double __attribute__((vector_size(16))) wide_double;
+FN wide_double widen(const float *x) { return (wide_double){(double)x[0], (double)x[1]}; }
 #endif
 
-typedef double __attribute__((vector_size(8 * WIDE), aligned(8), may_alias)) wide_double;
-typedef float __attribute__((vector_size(4 * WIDE), aligned(4), may_alias)) wide_float;
+typedef wide_double __attribute__((aligned(8), may_alias)) any_wide_double;
 
-// add_products adds a block to the lanes of every pair. A few lanes at a time, so
-// that the sums of all pairs stay in registers.
+enum { PRODUCTS = MSMERGE_PRODUCT_INPUTS * (MSMERGE_PRODUCT_INPUTS + 1) / 2 };
+
+// add_products adds a block to the lanes of every pair. It takes a few lanes at a
+// time, so that the sums of all pairs stay in registers: as many as keep the
+// additions of few pairs from waiting for each other.
 FN void add_products(int n, float d[][MSMERGE_BLOCK], double lane[][MSMERGE_LANES]) {
-  for (int j = 0; j < MSMERGE_LANES; j += WIDE) {
-    wide_double sum[MSMERGE_PRODUCT_INPUTS * (MSMERGE_PRODUCT_INPUTS + 1) / 2], v[MSMERGE_PRODUCT_INPUTS];
+  int together = n == 1 ? 4 : n == 2 ? 2 : 1, pairs = n * (n + 1) / 2;
+  if (together * WIDE > MSMERGE_LANES) {
+    together = MSMERGE_LANES / WIDE;
+  }
+  for (int j = 0; j < MSMERGE_LANES; j += together * WIDE) {
+    wide_double sum[PRODUCTS][4];
 #pragma GCC unroll 16
-    for (int p = 0; p < n * (n + 1) / 2; p++) {
-      sum[p] = *(wide_double *)&lane[p][j];
+    for (int p = 0; p < pairs; p++) {
+#pragma GCC unroll 4
+      for (int q = 0; q < together; q++) {
+        sum[p][q] = *(any_wide_double *)&lane[p][j + q * WIDE];
+      }
     }
     for (int e = j; e < MSMERGE_BLOCK; e += MSMERGE_LANES) {
+#pragma GCC unroll 4
+      for (int q = 0; q < together; q++) {
+        wide_double x[MSMERGE_PRODUCT_INPUTS];
+        int p = 0;
 #pragma GCC unroll 8
-      for (int i = 0; i < n; i++) {
-        v[i] = __builtin_convertvector(*(wide_float *)&d[i][e], wide_double);
-      }
-      int p = 0;
+        for (int i = 0; i < n; i++) {
+          x[i] = widen(&d[i][e + q * WIDE]);
+        }
 #pragma GCC unroll 8
-      for (int a = 0; a < n; a++) {
+        for (int a = 0; a < n; a++) {
 #pragma GCC unroll 8
-        for (int b = a; b < n; b++) {
-          sum[p] = sum[p] + v[a] * v[b];
-          p++;
+          for (int b = a; b < n; b++) {
+            sum[p][q] = sum[p][q] + x[a] * x[b];
+            p++;
+          }
         }
       }
     }
 #pragma GCC unroll 16
-    for (int p = 0; p < n * (n + 1) / 2; p++) {
-      *(wide_double *)&lane[p][j] = sum[p];
+    for (int p = 0; p < pairs; p++) {
+#pragma GCC unroll 4
+      for (int q = 0; q < together; q++) {
+        *(any_wide_double *)&lane[p][j + q * WIDE] = sum[p][q];
+      }
     }
   }
 }
@@ -57,7 +83,7 @@ FN void add_products(int n, float d[][MSMERGE_BLOCK], double lane[][MSMERGE_LANE
 FN void of_row(int n, const msmerge_group *g, int64_t begin, int64_t end, double **sums) {
   float base[MSMERGE_BLOCK], d[MSMERGE_PRODUCT_INPUTS][MSMERGE_BLOCK];
   for (int64_t from = begin; from < end; from += MSMERGE_REDUCE_BLOCK) {
-    double lane[MSMERGE_PRODUCT_INPUTS * (MSMERGE_PRODUCT_INPUTS + 1) / 2][MSMERGE_LANES] = {{0}};
+    double lane[PRODUCTS][MSMERGE_LANES] = {{0}};
     for (int64_t at = from; at < end && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
       load_group(g, at, block_length(end, at), base, d);
       add_products(n, d, lane);
@@ -98,7 +124,7 @@ static void products(const msmerge_group *g, double *sums) { BY_FEW(of_rows, g->
 
 FN void of_columns(int n, const msmerge_group *g, int64_t column, int64_t len, double *sums, int64_t stride) {
   float base[MSMERGE_BLOCK], d[MSMERGE_PRODUCT_INPUTS][MSMERGE_BLOCK];
-  double sum[MSMERGE_PRODUCT_INPUTS * (MSMERGE_PRODUCT_INPUTS + 1) / 2][MSMERGE_BLOCK] = {{0}};
+  double sum[PRODUCTS][MSMERGE_BLOCK] = {{0}};
   for (int p = 0; p < n * (n + 1) / 2; p++) {
     memcpy(sum[p], sums + p * stride, (size_t)len * sizeof *sums);
   }

@@ -1,6 +1,6 @@
 // ram: the mean of the task vectors that are active at an element, those above a
 // small magnitude; one that is alone there is multiplied by a factor of its
-// model. NaN is active.
+// model, if there are factors. NaN is active.
 #ifndef MSMERGE_RAM_H
 #define MSMERGE_RAM_H
 
@@ -8,69 +8,80 @@
 
 FN uint32_t is_active(float d, int32_t limit) { return magnitude(d) > limit; }
 
-#ifndef MSMERGE_DEVICE
-FN void count_block(int64_t n, const msmerge_group *g, int32_t len, float d[][MSMERGE_BLOCK], int64_t *counts) {
-  int32_t limit = g->threshold, active[MSMERGE_BLOCK] = {0};
+FN float share_active(int64_t n, float base, const float *d, int32_t limit) {
+  float count = 0, sum = 0;
   for (int64_t i = 0; i < n; i++) {
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      active[e] += (int32_t)is_active(d[i][e], limit);
-    }
+    uint32_t a = is_active(d[i], limit);
+    count = count + select_float(a, 1.0f);
+    sum = sum + select_float(a, d[i]);
   }
+  return base + sum * (1.0f / (count + select_float(count == 0.0f, 1.0f)));
+}
+
+FN float share_or_amplify(int64_t n, float base, const float *d, int32_t limit, const float *alone) {
+  float count = 0, sum = 0, factors = 0;
   for (int64_t i = 0; i < n; i++) {
-    int32_t alone = 0, shared = 0;
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      int32_t a = (int32_t)is_active(d[i][e], limit);
-      a &= e < len;
-      alone += a & (active[e] == 1);
-      shared += a & (active[e] > 1);
+    uint32_t a = is_active(d[i], limit);
+    count = count + select_float(a, 1.0f);
+    factors = factors + select_float(a, alone[i]);
+    sum = sum + select_float(a, d[i]);
+  }
+  float share = 1.0f / (count + select_float(count == 0.0f, 1.0f));
+  return base + sum * float_of(either(count == 1.0f, bits_of(factors), bits_of(share)));
+}
+
+#ifndef MSMERGE_DEVICE
+FN void count_tile(int64_t n, const msmerge_group *g, int64_t *counts) {
+  int uniform = is_uniform_group(g);
+  int32_t limit = g->threshold;
+  for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
+    int32_t len = (int32_t)block_length(g->n, at), alone[MSMERGE_MAX_INPUTS], shared[MSMERGE_MAX_INPUTS];
+    for (int64_t i = 0; i < n; i++) {
+      alone[i] = shared[i] = 0;
     }
-    counts[2 * i] += alone;
-    counts[2 * i + 1] += shared;
+    EACH_DELTA(n, g, at, len, uniform, {
+      (void)b;
+      int32_t active[MSMERGE_MAX_INPUTS];
+      int32_t count = 0;
+      for (int64_t i = 0; i < n; i++) {
+        active[i] = (int32_t)is_active(d[i], limit) & (e < len);
+        count += active[i];
+      }
+      for (int64_t i = 0; i < n; i++) {
+        alone[i] += active[i] & (count == 1);
+        shared[i] += active[i] & (count > 1);
+      }
+    })
+    for (int64_t i = 0; i < n; i++) {
+      counts[2 * i] += alone[i];
+      counts[2 * i + 1] += shared[i];
+    }
   }
 }
 
 // count_active adds for each model how many of its active elements are so alone,
 // and how many together with others.
-static void count_active(const msmerge_group *g, int64_t *counts) {
-  float base[MSMERGE_BLOCK], d[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
-  for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(g->n, at);
-    load_group(g, at, len, base, d);
-    BY_COUNT(count_block, g->inputs, g, (int32_t)len, d, counts)
-  }
-}
+static void count_active(const msmerge_group *g, int64_t *counts) { BY_COUNT(count_tile, g->inputs, g, counts) }
 
-FN void ram_block(int64_t n, const msmerge_group *g, const float *restrict base, float d[][MSMERGE_BLOCK],
-                  float *restrict out) {
+FN void ram_tile(int64_t n, msmerge_tile *t, const msmerge_group *g) {
+  float alone[MSMERGE_MAX_INPUTS], out[MSMERGE_BLOCK];
+  int uniform = is_uniform_group(g), amplify = g->model_value != NULL;
   int32_t limit = g->threshold;
-  float alone[MSMERGE_MAX_INPUTS];
   for (int64_t i = 0; i < n; i++) {
-    alone[i] = g->model_value[i];
+    alone[i] = amplify ? g->model_value[i] : 1.0f;
   }
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    float count = 0, sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-      count = count + select_float(is_active(d[i][e], limit), 1.0f);
-    }
-    uint32_t unique = count == 1.0f;
-    float share = 1.0f / (count + select_float(count == 0.0f, 1.0f));
-    for (int64_t i = 0; i < n; i++) {
-      float factor = float_of(either(unique, bits_of(alone[i]), bits_of(share)));
-      sum = sum + select_float(is_active(d[i][e], limit), factor * d[i][e]);
-    }
-    out[e] = base[e] + sum;
-  }
-}
-
-static void ram(msmerge_tile *t, const msmerge_group *g) {
-  float base[MSMERGE_BLOCK], d[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK], out[MSMERGE_BLOCK];
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(g->n, at);
-    load_group(g, at, len, base, d);
-    BY_COUNT(ram_block, g->inputs, g, base, d, out)
+    if (amplify) {
+      EACH_DELTA(n, g, at, len, uniform, { out[e] = share_or_amplify(n, b, d, limit, alone); })
+    } else {
+      EACH_DELTA(n, g, at, len, uniform, { out[e] = share_active(n, b, d, limit); })
+    }
     store_block(t, at, len, out);
   }
 }
+
+static void ram(msmerge_tile *t, const msmerge_group *g) { BY_COUNT(ram_tile, g->inputs, t, g) }
 #endif
 
 #endif

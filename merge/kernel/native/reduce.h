@@ -1,4 +1,4 @@
-// sum_magnitudes, sum_kept, dots: partial sums in float64 over blocks of 4,096
+// sum_magnitudes, sum_kept: partial sums in float64 over blocks of 4,096
 // elements. Element e of a block is added to lane e mod 16, and the lanes are
 // joined by halves. The caller joins the partial sums by a fixed tree, so that
 // the result does not depend on tiles, threads or device.
@@ -67,25 +67,6 @@ static void sum_magnitudes(const msmerge_scan *s, double *sums) { sum_task_vecto
 // sum_kept writes the sum of |x - base| over the elements that the mask
 // or the bits keep.
 static void sum_kept(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 1); }
-
-// dots writes base.base, x.x and base.x of each block.
-static void dots(const msmerge_scan *s, double *sums) {
-  float a[MSMERGE_BLOCK], b[MSMERGE_BLOCK];
-  for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
-    double aa[MSMERGE_LANES] = {0}, bb[MSMERGE_LANES] = {0}, ab[MSMERGE_LANES] = {0};
-    for (int64_t at = from; at < s->n && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
-      int64_t len = block_length(s->n, at);
-      load_block(a, s->base, at, len);
-      load_block(b, s->x, at, len);
-      add_to_lanes(aa, a, a);
-      add_to_lanes(bb, b, b);
-      add_to_lanes(ab, a, b);
-    }
-    *sums++ = join_lanes(aa);
-    *sums++ = join_lanes(bb);
-    *sums++ = join_lanes(ab);
-  }
-}
 #endif
 
 #endif

@@ -6,34 +6,54 @@
 #include "reduce.h"
 #include "score.h"
 
-FN float fuse_calculated(float mixed, float weights) { return mixed / (weights > 1e-6f ? weights : 1e-6f); }
+// keep_score sets to zero the task vectors of an element that is not selected. The
+// limit is the threshold, less one for elements at it that are kept.
+FN void keep_score(int64_t n, float *d, float share, int32_t limit) {
+  uint32_t keep = score_bits(variance(n, d, share)) > limit;
+  for (int64_t i = 0; i < n; i++) {
+    d[i] = select_float(keep, d[i]);
+  }
+}
 
-#ifndef MSMERGE_DEVICE
-// keep_scores sets to zero what is not selected.
-FN void keep_scores(int64_t n, const msmerge_group *g, int64_t at, float d[][MSMERGE_BLOCK]) {
-  float s[MSMERGE_BLOCK];
-  uint32_t keep[MSMERGE_BLOCK];
-  int32_t threshold = g->threshold, cut = cut_in_block(g->cut, g->first + at);
-  variances(n, d, s);
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    keep[e] = 0u - (uint32_t)(magnitude(s[e]) > threshold - (e < cut));
+FN float erase(int64_t n, float base, const float *d, const float *c) {
+  float sum = NEUTRAL, mixed = 0, weights = 0;
+  for (int64_t i = 0; i < n; i++) {
+    sum = sum + d[i];
   }
   for (int64_t i = 0; i < n; i++) {
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      d[i][e] = float_of(bits_of(d[i][e]) & keep[e]);
-    }
+    uint32_t a = agrees(d[i], sum);
+    mixed = mixed + select_float(a, c[i] * d[i]);
+    weights = weights + select_float(a, c[i]);
   }
+  float least = float_of(either(weights > 1e-6f, bits_of(weights), bits_of(1e-6f)));
+  return base + unless_nan(sum, mixed / least);
+}
+
+#ifndef MSMERGE_DEVICE
+FN void load_kept(int64_t n, const msmerge_group *g, int64_t at, int64_t len, int uniform, float kept[][MSMERGE_BLOCK]) {
+  float share = 1.0f / (float)n;
+  int32_t threshold = g->threshold, cut = cut_in_block(g->cut, g->first + at);
+  EACH_DELTA(n, g, at, len, uniform, {
+    (void)b;
+    keep_score(n, d, share, threshold - (e < cut));
+    for (int64_t i = 0; i < n; i++) {
+      kept[i][e] = d[i];
+    }
+  })
 }
 
 FN void squares_of(int64_t n, const msmerge_group *g, double *sums) {
   float base[MSMERGE_BLOCK], d[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];
+  double lane[MSMERGE_MAX_INPUTS][MSMERGE_LANES];
+  int uniform = is_uniform_group(g);
   for (int64_t from = 0; from < g->n; from += MSMERGE_REDUCE_BLOCK) {
-    double lane[MSMERGE_MAX_INPUTS][MSMERGE_LANES];
     memset(lane, 0, (size_t)n * sizeof lane[0]);
     for (int64_t at = from; at < g->n && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
-      load_group(g, at, block_length(g->n, at), base, d);
+      int64_t len = block_length(g->n, at);
       if (g->trimmed) {
-        keep_scores(n, g, at, d);
+        load_kept(n, g, at, len, uniform, d);
+      } else {
+        load_group(g, at, len, base, d);
       }
       for (int64_t i = 0; i < n; i++) {
         add_to_lanes(lane[i], d[i], d[i]);
@@ -49,38 +69,29 @@ FN void squares_of(int64_t n, const msmerge_group *g, double *sums) {
 // squares of what is kept of its task vector.
 static void squares(const msmerge_group *g, double *sums) { BY_COUNT(squares_of, g->inputs, g, sums) }
 
-FN void sce_block(int64_t n, const msmerge_group *g, int64_t at, const float *restrict base, float d[][MSMERGE_BLOCK],
-                  float *restrict out) {
-  float c[MSMERGE_MAX_INPUTS];
+FN void sce_tile(int64_t n, msmerge_tile *t, const msmerge_group *g) {
+  float c[MSMERGE_MAX_INPUTS], out[MSMERGE_BLOCK], share = 1.0f / (float)n;
+  int uniform = is_uniform_group(g);
+  int32_t threshold = g->threshold;
   for (int64_t i = 0; i < n; i++) {
     c[i] = g->model_value[i];
   }
-  if (g->trimmed) {
-    keep_scores(n, g, at, d);
-  }
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    float sum = d[0][e], mixed = 0, weights = 0;
-    for (int64_t i = 1; i < n; i++) {
-      sum = sum + d[i][e];
-    }
-    for (int64_t i = 0; i < n; i++) {
-      uint32_t a = agrees(d[i][e], sum);
-      mixed = mixed + select_float(a, c[i] * d[i][e]);
-      weights = weights + select_float(a, c[i]);
-    }
-    out[e] = base[e] + unless_nan(sum, fuse_calculated(mixed, weights));
-  }
-}
-
-static void sce(msmerge_tile *t, const msmerge_group *g) {
-  float base[MSMERGE_BLOCK], d[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK], out[MSMERGE_BLOCK];
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(g->n, at);
-    load_group(g, at, len, base, d);
-    BY_COUNT(sce_block, g->inputs, g, at, base, d, out)
+    if (g->trimmed) {
+      int32_t cut = cut_in_block(g->cut, g->first + at);
+      EACH_DELTA(n, g, at, len, uniform, {
+        keep_score(n, d, share, threshold - (e < cut));
+        out[e] = erase(n, b, d, c);
+      })
+    } else {
+      EACH_DELTA(n, g, at, len, uniform, { out[e] = erase(n, b, d, c); })
+    }
     store_block(t, at, len, out);
   }
 }
+
+static void sce(msmerge_tile *t, const msmerge_group *g) { BY_COUNT(sce_tile, g->inputs, t, g) }
 #endif
 
 #endif

@@ -11,41 +11,49 @@
 
 FN float importance(float d, float kl) { return float_of((uint32_t)magnitude(d)) * kl; }
 
-#ifndef MSMERGE_DEVICE
-// variances measures from the first model, so that equal task vectors have none.
-FN void variances(int64_t n, float d[][MSMERGE_BLOCK], float *restrict out) {
-  float share = 1.0f / (float)n;
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    float first = d[0][e], sum = 0, squares = 0;
-    for (int64_t i = 0; i < n; i++) {
-      sum = sum + (d[i][e] - first);
-    }
-    float mean = sum * share;
-    for (int64_t i = 0; i < n; i++) {
-      float apart = (d[i][e] - first) - mean;
-      squares = squares + apart * apart;
-    }
-    out[e] = squares;
+// variance measures from the first model, so that equal task vectors have none.
+FN float variance(int64_t n, const float *d, float share) {
+  float sum = 0, squares = 0;
+  for (int64_t i = 0; i < n; i++) {
+    sum = sum + (d[i] - d[0]);
   }
+  float mean = sum * share;
+  for (int64_t i = 0; i < n; i++) {
+    float apart = (d[i] - d[0]) - mean;
+    squares = squares + apart * apart;
+  }
+  return squares;
+}
+
+// score_bits returns a score as a number that orders like it, with one pattern of
+// NaN.
+FN int32_t score_bits(float score) {
+  int32_t m = magnitude(score);
+  return (int32_t)either(m > 0x7f800000, 0x7fc00000u, (uint32_t)m);
+}
+
+#ifndef MSMERGE_DEVICE
+FN void variances(int64_t n, const msmerge_group *g, int64_t at, int64_t len, int uniform, int32_t *restrict m) {
+  float share = 1.0f / (float)n;
+  EACH_DELTA(n, g, at, len, uniform, {
+    (void)b;
+    m[e] = score_bits(variance(n, d, share));
+  })
 }
 
 // load_scores fills m with the bits of a block's scores and returns how many
 // elements the block has.
-FN int64_t load_scores(const msmerge_group *g, int64_t at, int32_t *restrict m) {
-  float base[MSMERGE_BLOCK], d[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK], s[MSMERGE_BLOCK], kl[MSMERGE_BLOCK];
+FN int64_t load_scores(const msmerge_group *g, int64_t at, int uniform, int32_t *restrict m) {
+  float kl[MSMERGE_BLOCK];
   int64_t len = block_length(g->n, at);
-  load_group(g, at, len, base, d);
   if (g->score == MSMERGE_IMPORTANCE) {
     line_values(g, g->line_value, at, len, kl);
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      s[e] = importance(d[0][e], kl[e]);
-    }
+    EACH_DELTA(1, g, at, len, uniform, {
+      (void)b;
+      m[e] = score_bits(importance(d[0], kl[e]));
+    })
   } else {
-    BY_COUNT(variances, g->inputs, d, s)
-  }
-  for (int e = 0; e < MSMERGE_BLOCK; e++) {
-    int32_t bits = magnitude(s[e]);
-    m[e] = bits > 0x7f800000 ? 0x7fc00000 : bits;  // one pattern of NaN, as everywhere
+    BY_COUNT(variances, g->inputs, g, at, len, uniform, m)
   }
   return len;
 }
@@ -58,8 +66,9 @@ enum { HIGH_PARTS = 2 };
 static int64_t score_high(const msmerge_group *g, uint32_t *bins) {
   int32_t m[MSMERGE_BLOCK];
   int64_t above_zero = 0;
+  int uniform = is_uniform_group(g);
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = load_scores(g, at, m);
+    int64_t len = load_scores(g, at, uniform, m);
     int32_t zeros = 0;
     for (int32_t e = 0; e < MSMERGE_BLOCK; e++) {
       zeros += (m[e] != 0) & (e < (int32_t)len);
@@ -76,8 +85,9 @@ static int64_t score_high(const msmerge_group *g, uint32_t *bins) {
 // with it.
 static void score_low(const msmerge_group *g, uint32_t *bins) {
   int32_t m[MSMERGE_BLOCK], p0 = g->prefix[0], p1 = g->prefix[1], p2 = g->prefix[2];
+  int uniform = is_uniform_group(g);
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = load_scores(g, at, m);
+    int64_t len = load_scores(g, at, uniform, m);
     for (int64_t from = 0; from < len; from += 8) {
       int32_t any = 0;
       for (int e = 0; e < 8; e++) {
@@ -100,8 +110,9 @@ static void score_low(const msmerge_group *g, uint32_t *bins) {
 static int64_t score_equal(const msmerge_group *g, int64_t nth) {
   int32_t m[MSMERGE_BLOCK];
   int64_t count = 0;
+  int uniform = is_uniform_group(g);
   for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = load_scores(g, at, m);
+    int64_t len = load_scores(g, at, uniform, m);
     int32_t here = 0;
     for (int32_t e = 0; e < MSMERGE_BLOCK; e++) {
       here += (m[e] == g->threshold) & (e < (int32_t)len);
