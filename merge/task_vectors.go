@@ -19,13 +19,14 @@ type sparseVector struct {
 	bitsOf func(lo, hi int) []byte // of kernel.KeepBits: those of elements lo to hi
 }
 
-// combine returns the function that joins the task vectors of a binding.
+// combine returns the function that joins the task vectors of a binding. What they
+// need is computed for several at once, since parts of it take one thread.
 func (b *binding) combine(sparse func(i int) sparseVector, elect bool) apply {
-	models := make([]sparseVector, len(b.models))
-	for i, w := range b.weights() {
+	models, weights := make([]sparseVector, len(b.models)), b.weights()
+	each(b.engine.threads, len(models), func(i int) {
 		models[i] = sparse(i)
-		models[i].Weight = w
-	}
+		models[i].Weight = weights[i]
+	})
 	c := consensus(b.settings, elect)
 	return func(out kernel.View, lo, hi int) kernel.Counts {
 		part := make([]kernel.TaskVector, len(models))

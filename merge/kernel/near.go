@@ -8,11 +8,14 @@ static void call_survey(int l, msmerge_survey *s) { msmerge_level(l)->survey(s);
 import "C"
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"runtime"
 	"slices"
 	"unsafe"
+
+	"mergesearch"
 )
 
 // The selection of large tensors: a sample says between which two magnitudes the
@@ -108,7 +111,7 @@ func (k Kernel) survey(base, x View, low, high int32) surveyed {
 		room: C.int64_t(room), found: (*C.int32_t)(&found[0]),
 	}
 	C.call_survey(C.int(k.level), &s)
-	out := surveyed{above: int(s.above), atHigh: int(s.at_high), between: int(s.between), full: int(s.between) > room-sampleRun}
+	out := surveyed{above: int(s.above), atHigh: int(s.at_high), between: int(s.between), full: int(s.between) > room}
 	if low != high {
 		out.atLow = int(s.at_low)
 	}
@@ -127,13 +130,25 @@ func sampleMagnitudes(base, x Source, run Runner) []int32 {
 	run((runs+share-1)/share, func(i int) {
 		for j := i * share; j < min(runs, (i+1)*share); j++ {
 			lo := int(uint64(j) * uint64(n-sampleRun) / uint64(runs))
-			d := TaskVectorReference(Load(base.Slice(lo, lo+sampleRun)), Load(x.Slice(lo, lo+sampleRun)))
-			for e, v := range d {
-				out[j*sampleRun+e] = int32(math.Float32bits(v) & 0x7fffffff)
-			}
+			magnitudes(out[j*sampleRun:(j+1)*sampleRun], base.Slice(lo, lo+sampleRun), x.Slice(lo, lo+sampleRun))
 		}
 	})
 	return out
+}
+
+// magnitudes fills out with the bits of |x - base|.
+func magnitudes(out []int32, base, x View) {
+	if base.DType == mergesearch.BF16 && x.DType == mergesearch.BF16 {
+		for e := range out {
+			b := uint32(binary.LittleEndian.Uint16(base.Data[2*e:])) << 16
+			v := uint32(binary.LittleEndian.Uint16(x.Data[2*e:])) << 16
+			out[e] = int32(math.Float32bits(math.Float32frombits(v)-math.Float32frombits(b)) & 0x7fffffff)
+		}
+		return
+	}
+	for e, v := range TaskVectorReference(Load(base), Load(x)) {
+		out[e] = int32(math.Float32bits(v) & 0x7fffffff)
+	}
 }
 
 // nearLimits returns two magnitudes of the sample, five standard deviations of a

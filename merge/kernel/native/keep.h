@@ -84,13 +84,12 @@ FN void philox_lanes(__m256i c[4], uint32_t k0, uint32_t k1) {
   c[3] = p0;
 }
 
-FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
-  // Counters stand so that the lower halves of two vectors shuffle into their order.
-  static const int64_t order[4][4] = {{0, 1, 4, 5}, {2, 3, 6, 7}, {8, 9, 12, 13}, {10, 11, 14, 15}};
-  uint64_t n = ((uint64_t)first >> 8) * 16;  // a multiple of 16: no carry out of the lower word
+// draw_half draws for two vectors of counters, as many as registers hold, which
+// become half of each word.
+FN void draw_half(uint32_t *restrict draw, const msmerge_mask *m, uint64_t n, const int64_t order[2][4]) {
   uint32_t k0 = m->key[0], k1 = m->key[1];
-  __m256i c[4][4];
-  for (int v = 0; v < 4; v++) {
+  __m256i c[2][4];
+  for (int v = 0; v < 2; v++) {
     c[v][0] = _mm256_add_epi32(_mm256_set1_epi64x((int64_t)(uint32_t)n), _mm256_loadu_si256((const __m256i *)order[v]));
     c[v][1] = _mm256_set1_epi64x((int64_t)(n >> 32));
     c[v][2] = _mm256_set1_epi64x((int64_t)m->stream[0]);
@@ -98,18 +97,23 @@ FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first
   }
 #pragma GCC unroll 7
   for (int round = 0; round < 7; round++) {
-    for (int v = 0; v < 4; v++) {
-      philox_lanes(c[v], k0, k1);
-    }
+    philox_lanes(c[0], k0, k1);
+    philox_lanes(c[1], k0, k1);
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
   for (int word = 0; word < 4; word++) {
-    for (int half = 0; half < 2; half++) {
-      __m256 a = _mm256_castsi256_ps(c[2 * half][word]), b = _mm256_castsi256_ps(c[2 * half + 1][word]);
-      _mm256_storeu_si256((__m256i *)(draw + 16 * word + 8 * half), _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)));
-    }
+    __m256 a = _mm256_castsi256_ps(c[0][word]), b = _mm256_castsi256_ps(c[1][word]);
+    _mm256_storeu_si256((__m256i *)(draw + 16 * word), _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)));
   }
+}
+
+FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
+  // Counters stand so that the lower halves of two vectors shuffle into their order.
+  static const int64_t order[4][4] = {{0, 1, 4, 5}, {2, 3, 6, 7}, {8, 9, 12, 13}, {10, 11, 14, 15}};
+  uint64_t n = ((uint64_t)first >> 8) * 16;  // a multiple of 16: no carry out of the lower word
+  draw_half(draw, m, n, order);
+  draw_half(draw + 8, m, n, order + 2);
 }
 #else
 FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
@@ -164,6 +168,18 @@ static void mark_random(uint32_t *restrict marks, const msmerge_mask *m, int64_t
 }
 
 // mark_bits marks what is set in 32 bytes, a bit for each byte of the marks.
+#if defined(__AVX2__)
+FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
+  const __m256i own = _mm256_set1_epi64x((int64_t)0x8040201008040201);  // the bit of each byte
+  const __m256i spread = _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
+  for (int i = 0; i < MSMERGE_BLOCK / 32; i++) {
+    uint32_t four;
+    memcpy(&four, bits + 4 * i, 4);
+    __m256i set = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32((int)four), spread), own);
+    _mm256_storeu_si256((__m256i *)(marks + 8 * i), _mm256_cmpeq_epi8(set, own));
+  }
+}
+#else
 FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
   for (int i = 0; i < MSMERGE_BLOCK / 8; i++) {
     uint64_t each = (bits[i] * 0x0101010101010101u) & 0x8040201008040201u;  // one bit in each byte
@@ -172,6 +188,7 @@ FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
     memcpy(marks + 2 * i, &eight, 8);
   }
 }
+#endif
 
 // pack_marks is the inverse of mark_bits; of each byte it looks at the lowest bit.
 FN void pack_marks(uint8_t *restrict bits, const uint8_t *marks) {
