@@ -10,7 +10,7 @@ import (
 
 	"mergesearch"
 	"mergesearch/merge/architecture"
-	"mergesearch/merge/safetensors"
+	"mergesearch/merge/jsonscan"
 )
 
 // shapeKeys are the entries of config.json that must agree between models; a
@@ -56,7 +56,7 @@ func architectureOf(m *model) (*architecture.Architecture, error) {
 	if err != nil || files["config.json"] == nil {
 		return nil, err
 	}
-	if _, err := safetensors.ObjectSpans(files["config.json"]); err != nil {
+	if _, err := jsonscan.Document(string(files["config.json"])); err != nil {
 		return nil, nil // refused with its place when the models are compared
 	}
 	a, err := architecture.Lookup(files["config.json"])
@@ -74,7 +74,7 @@ func readConfig(m *model) (map[string]any, error) {
 	if !ok {
 		return nil, nil
 	}
-	if _, err := safetensors.ObjectSpans(text); err != nil {
+	if _, err := jsonscan.Document(string(text)); err != nil {
 		return nil, &mergesearch.InputError{File: filepath.Join(m.Dir(), "config.json"), Problem: err.Error()}
 	}
 	var all map[string]any
@@ -115,7 +115,7 @@ func withDType(config []byte, d mergesearch.DType) []byte {
 // replaceEntry sets an entry that exists, at a path of keys, and reports whether
 // it did.
 func replaceEntry(text []byte, path []string, value string) ([]byte, bool) {
-	spans, err := safetensors.ObjectSpans(text)
+	spans, err := jsonscan.Document(string(text))
 	if err != nil {
 		return text, false // Open has checked the text
 	}
@@ -133,7 +133,7 @@ func replaceEntry(text []byte, path []string, value string) ([]byte, bool) {
 }
 
 func addEntry(text []byte, key, value string) []byte {
-	spans, err := safetensors.ObjectSpans(text)
+	spans, err := jsonscan.Document(string(text))
 	if err != nil {
 		return text
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"mergesearch"
-	"mergesearch/merge/safetensors"
+	"mergesearch/merge/jsonscan"
 )
 
 // Limits of what is read.
@@ -49,7 +49,7 @@ func parseConfig(text []byte) (*config, error) {
 	if len(text) > maxConfigBytes {
 		return nil, problem("", "%d bytes, at most %d are read", len(text), maxConfigBytes)
 	}
-	spans, err := safetensors.ObjectSpans(text)
+	spans, err := jsonscan.Document(string(text))
 	if err != nil {
 		return nil, problem("", "not a JSON object: %v", err)
 	}
@@ -171,7 +171,7 @@ type pattern struct {
 }
 
 func readPatterns(key string, value []byte) (patterns, error) {
-	spans, err := safetensors.ObjectSpans(value)
+	spans, err := jsonscan.Document(string(value))
 	if err != nil {
 		return nil, problem(key, "is not an object: %v", err)
 	}

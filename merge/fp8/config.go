@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"mergesearch/merge/safetensors"
+	"mergesearch/merge/jsonscan"
 )
 
 // methods are the values of quant_method whose weights are 8-bit floats.
@@ -66,8 +66,8 @@ func ReadConfig(config []byte) (block [2]int, err error) {
 // WithoutQuantisation returns a config.json without its quantization_config and
 // with nothing else changed. A text that is no JSON object comes back as it is.
 func WithoutQuantisation(config []byte) []byte {
-	spans, err := safetensors.ObjectSpans(config)
-	at := slices.IndexFunc(spans, func(s safetensors.Span) bool { return s.Key == "quantization_config" })
+	spans, err := jsonscan.Document(string(config))
+	at := slices.IndexFunc(spans, func(s jsonscan.Member) bool { return s.Key == "quantization_config" })
 	if err != nil || at < 0 {
 		return config
 	}

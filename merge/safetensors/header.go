@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"mergesearch"
+	"mergesearch/merge/jsonscan"
 )
 
 // Limits of what is read. Real checkpoints stay far below; beyond them a file is
@@ -86,7 +87,7 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 		panic("safetensors: the header was not read in full")
 	}
 	h := Header{Length: 8 + int64(n)}
-	s := &scanner{text: text[8 : 8+n]}
+	s := &jsonscan.Scanner{Source: string(text[8 : 8+n])}
 	if err := h.read(s); err != nil {
 		var in *mergesearch.InputError
 		if errors.As(err, &in) {
@@ -97,45 +98,45 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 	return h, h.checkRanges(size - h.Length)
 }
 
-func (h *Header) read(s *scanner) error {
-	if len(s.text) == 0 || s.text[0] != '{' {
-		return s.fail("want '{' as the first byte")
+func (h *Header) read(s *jsonscan.Scanner) error {
+	if len(s.Source) == 0 || s.Source[0] != '{' {
+		return s.Fail("want '{' as the first byte")
 	}
-	err := s.object(func(name string) error {
+	err := s.Object(s.Once(func(name string) error {
 		if name == "__metadata__" {
 			return h.readMetadata(s)
 		}
 		if len(h.Tensors) >= MaxTensors {
-			return s.fail("more than %d tensors", MaxTensors)
+			return s.Fail("more than %d tensors", MaxTensors)
 		}
 		t, err := readInfo(s, name)
 		h.Tensors = append(h.Tensors, t)
 		return err
-	})
+	}))
 	if err != nil {
 		return err
 	}
-	return s.end()
+	return s.End()
 }
 
-func (h *Header) readMetadata(s *scanner) error {
+func (h *Header) readMetadata(s *jsonscan.Scanner) error {
 	h.Metadata = map[string]string{}
-	return s.object(func(key string) error {
-		value, err := s.string()
+	return s.Object(s.Once(func(key string) error {
+		value, err := s.Text()
 		h.Metadata[key] = value
 		return err
-	})
+	}))
 }
 
 // readInfo reads {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}:
 // these three keys, spelt so, each once.
-func readInfo(s *scanner, name string) (Info, error) {
+func readInfo(s *jsonscan.Scanner, name string) (Info, error) {
 	t := Info{Name: name}
 	if err := checkName(name); err != nil {
 		return t, err
 	}
 	fields := 0
-	err := s.object(func(key string) (err error) {
+	err := s.Object(s.Once(func(key string) (err error) {
 		fields++
 		switch key {
 		case "dtype":
@@ -148,7 +149,7 @@ func readInfo(s *scanner, name string) (Info, error) {
 			err = fieldError(name, "unknown field %.40q", key)
 		}
 		return err
-	})
+	}))
 	if err == nil && fields != 3 {
 		err = fieldError(name, "want dtype, shape and data_offsets, have %d of them", fields)
 	}
@@ -170,8 +171,8 @@ func checkName(name string) error {
 	return nil
 }
 
-func readDType(s *scanner, name string) (mergesearch.DType, error) {
-	text, err := s.string()
+func readDType(s *jsonscan.Scanner, name string) (mergesearch.DType, error) {
+	text, err := s.Text()
 	if err != nil {
 		return "", err
 	}
@@ -184,13 +185,13 @@ func readDType(s *scanner, name string) (mergesearch.DType, error) {
 	return d, nil
 }
 
-func readShape(s *scanner, name string) ([]int, error) {
+func readShape(s *jsonscan.Scanner, name string) ([]int, error) {
 	shape := []int{}
-	err := s.array(func(i int) error {
+	err := s.Array(func(i int) error {
 		if i >= MaxRank {
 			return fieldError(name+".shape", "more than %d dimensions", MaxRank)
 		}
-		n, err := s.uint()
+		n, err := s.Uint()
 		if err == nil && n > math.MaxInt32*1024 {
 			err = fieldError(name+".shape", "dimension %d is too large", n)
 		}
@@ -200,11 +201,11 @@ func readShape(s *scanner, name string) ([]int, error) {
 	return shape, err
 }
 
-func readOffsets(s *scanner, name string) (begin, end int64, err error) {
+func readOffsets(s *jsonscan.Scanner, name string) (begin, end int64, err error) {
 	var o [2]int64
 	n := 0
-	err = s.array(func(i int) error {
-		u, err := s.uint()
+	err = s.Array(func(i int) error {
+		u, err := s.Uint()
 		switch {
 		case err != nil:
 			return err

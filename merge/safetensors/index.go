@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mergesearch"
+	"mergesearch/merge/jsonscan"
 )
 
 // IndexFile is the name of the file that maps tensors to shards.
@@ -29,8 +30,8 @@ var shardName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}\.safetensors$`)
 // ParseIndex reads an index. Errors are *mergesearch.InputError without a file.
 func ParseIndex(text []byte) (Index, error) {
 	x := Index{Shard: map[string]string{}}
-	s := &scanner{text: text}
-	err := s.object(func(key string) error {
+	s := &jsonscan.Scanner{Source: string(text)}
+	err := s.Object(s.Once(func(key string) error {
 		switch key {
 		case "metadata":
 			return x.readMetadata(s)
@@ -38,9 +39,9 @@ func ParseIndex(text []byte) (Index, error) {
 			return x.readMap(s)
 		}
 		return mergesearch.UnknownWord("key", key, []string{"metadata", "weight_map"})
-	})
+	}))
 	if err == nil {
-		err = s.end()
+		err = s.End()
 	}
 	if err == nil && len(x.Shard) == 0 {
 		err = fieldError("weight_map", "missing or empty")
@@ -53,23 +54,23 @@ func ParseIndex(text []byte) (Index, error) {
 }
 
 // readMetadata takes total_size and skips what else tools write there.
-func (x *Index) readMetadata(s *scanner) error {
-	return s.object(func(key string) error {
-		value, err := s.skip()
+func (x *Index) readMetadata(s *jsonscan.Scanner) error {
+	return s.Object(s.Once(func(key string) error {
+		value, err := s.Skip()
 		if err == nil && key == "total_size" {
 			// Some tools write it as a float; it is informative only.
-			_ = json.Unmarshal(value, &x.TotalSize)
+			_ = json.Unmarshal([]byte(value.Of(s.Source)), &x.TotalSize)
 		}
 		return err
-	})
+	}))
 }
 
-func (x *Index) readMap(s *scanner) error {
-	return s.object(func(tensor string) error {
+func (x *Index) readMap(s *jsonscan.Scanner) error {
+	return s.Object(s.Once(func(tensor string) error {
 		if err := checkName(tensor); err != nil {
 			return err
 		}
-		file, err := s.string()
+		file, err := s.Text()
 		if err != nil {
 			return err
 		}
@@ -80,11 +81,11 @@ func (x *Index) readMap(s *scanner) error {
 			}
 		}
 		if len(x.Shard) >= MaxTensors {
-			return s.fail("more than %d tensors", MaxTensors)
+			return s.Fail("more than %d tensors", MaxTensors)
 		}
 		x.Shard[tensor] = file
 		return nil
-	})
+	}))
 }
 
 // Shards returns the file names, sorted.

@@ -32,9 +32,9 @@ func (f *file) readAdded() error {
 	if f.addedAt, ok = find(f.top, "added_tokens"); !ok {
 		return nil
 	}
-	s := &scanner{text: f.text[:f.addedAt.end], at: f.addedAt.begin}
+	s := scan(f.text, f.addedAt)
 	seen, last := map[string]struct{}{}, int32(-1)
-	err := s.array(func(i int) error {
+	err := s.Array(func(i int) error {
 		field := fmt.Sprintf("added_tokens[%d]", i)
 		if i >= maxTokens {
 			return damaged("added_tokens", "more than %d tokens", maxTokens)
@@ -77,21 +77,21 @@ func nextID(n int, last int32) int32 { return max(int32(n), last+1) }
 // added reads one entry.
 func (s *scanner) added() (added, error) {
 	var a added
-	s.peek()
-	from := s.at
+	s.Peek()
+	from := s.At
 	var settings [len(flags)]string
 	fields := 0
-	err := s.object(func(key string) (err error) {
+	err := s.Object(func(key string) (err error) {
 		switch key {
 		case "id":
 			a.id, err = s.id()
 			fields++
 		case "content":
-			s.peek()
-			a.text, err = s.string()
+			s.Peek()
+			a.text, err = s.Text()
 			fields++
 			if len(a.text) > maxToken {
-				err = s.fail("a token of %d bytes, more than the limit of %d", len(a.text), maxToken)
+				err = s.Fail("a token of %d bytes, more than the limit of %d", len(a.text), maxToken)
 			}
 		default:
 			err = s.flag(key, &settings)
@@ -102,23 +102,23 @@ func (s *scanner) added() (added, error) {
 		return a, err
 	}
 	if fields != 2 {
-		return a, s.fail("want id and content, once each")
+		return a, s.Fail("want id and content, once each")
 	}
-	a.raw = s.text[from:s.at]
+	a.raw = s.Source[from:s.At]
 	a.settings, err = s.settings(settings)
 	return a, err
 }
 
 // flag reads one setting; keys that the library does not know are passed over.
 func (s *scanner) flag(key string, into *[len(flags)]string) error {
-	at, err := s.skip()
+	at, err := s.Skip()
 	for i, name := range flags {
 		if key != name || err != nil {
 			continue
 		}
-		word := at.of(s.text)
+		word := at.Of(s.Source)
 		if word != "true" && word != "false" || into[i] != "" {
-			return s.fail("%s: want true or false, once", name)
+			return s.Fail("%s: want true or false, once", name)
 		}
 		into[i] = word
 	}
@@ -131,7 +131,7 @@ func (s *scanner) settings(words [len(flags)]string) (string, error) {
 	for i, name := range flags {
 		switch words[i] {
 		case "":
-			return "", s.fail("%s is missing", name)
+			return "", s.Fail("%s is missing", name)
 		case "true":
 			n |= 1 << i
 		}

@@ -93,26 +93,26 @@ func templateOf(files map[string][]byte) (string, error) {
 // template reads "text", [{"name": "default", "template": "text"}, ...] or
 // {"default": "text"}.
 func (o object) template(at span) string {
-	s := &scanner{text: o.text[:at.end], at: at.begin}
+	s := scan(o.text, at)
 	out := ""
-	switch s.peek() {
+	switch s.Peek() {
 	case '"':
-		out, _ = s.string()
+		out, _ = s.Text()
 	case '{':
-		members, _ := s.members()
-		if v, ok := find(members, "default"); ok && o.text[v.begin] == '"' {
+		members, _ := s.Members()
+		if v, ok := find(members, "default"); ok && o.text[v.Begin] == '"' {
 			out = o.template(v)
 		}
 	case '[':
-		_ = s.array(func(int) error {
-			item, err := s.skip()
-			if o.text[item.begin] != '{' {
+		_ = s.Array(func(int) error {
+			item, err := s.Skip()
+			if o.text[item.Begin] != '{' {
 				return err
 			}
-			members, _ := (&scanner{text: o.text[:item.end], at: item.begin}).members()
+			members, _ := scan(o.text, item).Members()
 			name, named := find(members, "name")
 			text, ok := find(members, "template")
-			if named && ok && name.of(o.text) == `"default"` && o.text[text.begin] == '"' {
+			if named && ok && name.Of(o.text) == `"default"` && o.text[text.Begin] == '"' {
 				out = o.template(text)
 			}
 			return err
@@ -144,6 +144,6 @@ func WithChatTemplate(files map[string][]byte, template string) map[string][]byt
 	if len(o.members) > 0 {
 		insert += ","
 	}
-	out[configFile] = apply(o.text, []edit{{span{open, open}, insert}})
+	out[configFile] = apply(o.text, []edit{{span{Begin: open, End: open}, insert}})
 	return out
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+
+	"mergesearch/merge/jsonscan"
 )
 
 // Files that belong to a tokenizer.
@@ -38,10 +40,10 @@ func named(files map[string][]byte) ([]added, error) {
 	var out []added
 	legacy := true
 	for _, m := range config.members {
-		if m.key == "added_tokens_decoder" {
+		if m.Key == "added_tokens_decoder" {
 			legacy = false
-			if out, err = decoder(config.text, m.value); err != nil {
-				return nil, damagedFile(configFile, m.key, err)
+			if out, err = decoder(config.text, m.Span); err != nil {
+				return nil, damagedFile(configFile, m.Key, err)
 			}
 		}
 	}
@@ -85,11 +87,11 @@ func readObject(files map[string][]byte, name string) (object, error) {
 		return object{}, nil
 	}
 	if len(data) > maxFile {
-		return object{}, damagedFile(name, "", (&scanner{}).fail("more than %d bytes", maxFile))
+		return object{}, damagedFile(name, "", (&scanner{}).Fail("more than %d bytes", maxFile))
 	}
 	o := object{text: string(data)}
 	var err error
-	if o.members, err = document(o.text); err != nil {
+	if o.members, err = jsonscan.Document(o.text); err != nil {
 		return o, damagedFile(name, "", err)
 	}
 	return o, nil
@@ -114,14 +116,14 @@ func (o object) named(key string, or object, out []added) []added {
 // content returns the text of a token written as "text" or {"content": "text"},
 // "" where it is neither.
 func (o object) content(at span) string {
-	s := &scanner{text: o.text[:at.end], at: at.begin}
+	s := scan(o.text, at)
 	text := ""
-	switch s.peek() {
+	switch s.Peek() {
 	case '"':
-		text, _ = s.string()
+		text, _ = s.Text()
 	case '{':
-		members, _ := s.members()
-		if at, ok := find(members, "content"); ok && o.text[at.begin] == '"' {
+		members, _ := s.Members()
+		if at, ok := find(members, "content"); ok && o.text[at.Begin] == '"' {
 			text = o.content(at)
 		}
 	}
@@ -135,18 +137,18 @@ func (o object) content(at span) string {
 func (o object) texts(at span) []string {
 	var out []string
 	item := func(s *scanner) error {
-		at, err := s.skip()
+		at, err := s.Skip()
 		if text := o.content(at); err == nil && text != "" {
 			out = append(out, text)
 		}
 		return err
 	}
-	s := &scanner{text: o.text[:at.end], at: at.begin}
-	switch s.peek() {
+	s := scan(o.text, at)
+	switch s.Peek() {
 	case '[':
-		_ = s.array(func(int) error { return item(s) })
+		_ = s.Array(func(int) error { return item(s) })
 	case '{':
-		_ = s.object(func(string) error { return item(s) })
+		_ = s.Object(func(string) error { return item(s) })
 	}
 	return out
 }
@@ -154,22 +156,22 @@ func (o object) texts(at span) []string {
 // decoder reads {"id": {"content": ..., ...}}, ordered by id.
 func decoder(text string, at span) ([]added, error) {
 	var out []added
-	s := &scanner{text: text[:at.end], at: at.begin}
-	err := s.object(func(key string) error {
+	s := scan(text, at)
+	err := s.Object(func(key string) error {
 		id, err := strconv.ParseUint(key, 10, 31)
 		if err != nil || id > maxID || len(out) >= maxTokens {
-			return s.fail("%.20q is not the id of a token", key)
+			return s.Fail("%.20q is not the id of a token", key)
 		}
-		from := s.at
-		where, err := s.skip()
+		from := s.At
+		where, err := s.Skip()
 		if err != nil {
 			return err
 		}
 		o := object{text: text}
 		content := o.content(where)
-		if content == "" || o.text[where.begin] != '{' {
-			s.at = from
-			return s.fail("want a token with its content")
+		if content == "" || o.text[where.Begin] != '{' {
+			s.At = from
+			return s.Fail("want a token with its content")
 		}
 		out = append(out, added{token: token{content, int32(id)}, settings: o.settings(where)})
 		return nil
@@ -181,11 +183,11 @@ func decoder(text string, at span) ([]added, error) {
 // settings reads the flags of a token in tokenizer_config.json, where a flag may
 // be missing: it is false then, and normalized is what special is not.
 func (o object) settings(at span) string {
-	members, _ := (&scanner{text: o.text[:at.end], at: at.begin}).members()
+	members, _ := scan(o.text, at).Members()
 	var words [len(flags)]string
 	for i, name := range flags {
 		words[i] = "false"
-		if v, ok := find(members, name); ok && v.of(o.text) == "true" {
+		if v, ok := find(members, name); ok && v.Of(o.text) == "true" {
 			words[i] = "true"
 		}
 	}
@@ -204,13 +206,13 @@ func legacyAdded(files map[string][]byte) ([]added, error) {
 	}
 	var out []added
 	for _, m := range o.members {
-		s := &scanner{text: o.text[:m.value.end], at: m.value.begin}
+		s := scan(o.text, m.Span)
 		id, err := s.id()
 		if err != nil {
-			return nil, damagedFile(addedFile, shown(m.key), err)
+			return nil, damagedFile(addedFile, shown(m.Key), err)
 		}
-		if m.key != "" && len(m.key) <= maxToken {
-			out = append(out, added{token: token{m.key, id}, settings: plain})
+		if m.Key != "" && len(m.Key) <= maxToken {
+			out = append(out, added{token: token{m.Key, id}, settings: plain})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b added) int { return cmp.Compare(a.id, b.id) })

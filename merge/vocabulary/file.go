@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"mergesearch"
+	"mergesearch/merge/jsonscan"
 )
 
 // Limits of a tokenizer file. Real ones stay far below.
@@ -55,7 +56,7 @@ func parseFile(data []byte) (*file, error) {
 	}
 	f := &file{text: string(data), unknown: -1}
 	var err error
-	if f.top, err = document(f.text); err != nil {
+	if f.top, err = jsonscan.Document(f.text); err != nil {
 		return nil, damaged("", "not a tokenizer file: %v", err)
 	}
 	f.afterKey = strings.IndexByte(f.text, '{') + 1
@@ -88,8 +89,8 @@ func shown(text string) string {
 
 func find(in []member, key string) (span, bool) {
 	for _, m := range in {
-		if m.key == key {
-			return m.value, true
+		if m.Key == key {
+			return m.Span, true
 		}
 	}
 	return span{}, false
@@ -100,15 +101,15 @@ func (f *file) readModel() error {
 	if !ok {
 		return damaged("model", "missing")
 	}
-	s := &scanner{text: f.text[:at.end], at: at.begin}
+	s := scan(f.text, at)
 	var err error
-	if f.model, err = s.members(); err != nil {
+	if f.model, err = s.Members(); err != nil {
 		return damaged("model", "%v", err)
 	}
 	if f.vocab, ok = find(f.model, "vocab"); !ok {
 		return damaged("model.vocab", "missing")
 	}
-	array := f.text[f.vocab.begin] == '['
+	array := f.text[f.vocab.Begin] == '['
 	if f.kind, err = f.modelType(array); err != nil {
 		return err
 	}
@@ -131,9 +132,9 @@ func (f *file) readModel() error {
 func (f *file) modelType(array bool) (string, error) {
 	kind := ""
 	if at, ok := find(f.model, "type"); ok {
-		s := &scanner{text: f.text, at: at.begin}
+		s := scan(f.text, span{Begin: at.Begin, End: len(f.text)})
 		var err error
-		if kind, err = s.string(); err != nil {
+		if kind, err = s.Text(); err != nil {
 			return "", damaged("model.type", "%v", err)
 		}
 	}
@@ -161,13 +162,13 @@ func (f *file) modelType(array bool) (string, error) {
 // readVocab reads {"token": id, ...}, twice: once to count.
 func (f *file) readVocab() error {
 	n := 0
-	s := &scanner{text: f.text[:f.vocab.end], at: f.vocab.begin}
-	err := s.object(func(key string) error {
+	s := scan(f.text, f.vocab)
+	err := s.Object(func(key string) error {
 		if n++; n > maxTokens {
-			return s.fail("more than %d tokens", maxTokens)
+			return s.Fail("more than %d tokens", maxTokens)
 		}
 		if len(key) > maxToken {
-			return s.fail("a token of %d bytes, more than the limit of %d", len(key), maxToken)
+			return s.Fail("a token of %d bytes, more than the limit of %d", len(key), maxToken)
 		}
 		_, err := s.id()
 		return err
@@ -176,8 +177,8 @@ func (f *file) readVocab() error {
 		return damaged("model.vocab", "%v", err)
 	}
 	tokens := make([]token, 0, n)
-	s = &scanner{text: f.text[:f.vocab.end], at: f.vocab.begin}
-	_ = s.object(func(key string) error {
+	s = scan(f.text, f.vocab)
+	_ = s.Object(func(key string) error {
 		id, err := s.id()
 		tokens = append(tokens, token{key, id})
 		return err
@@ -219,45 +220,45 @@ func (f *file) take(tokens []token) error {
 
 // eachScore visits the entries of a Unigram vocabulary.
 func (f *file) eachScore(visit func(text string, at span) error) error {
-	s := &scanner{text: f.text[:f.vocab.end], at: f.vocab.begin}
-	return s.array(func(int) error {
-		s.peek()
-		at, text := span{begin: s.at}, ""
-		err := s.array(func(i int) (err error) {
+	s := scan(f.text, f.vocab)
+	return s.Array(func(int) error {
+		s.Peek()
+		at, text := span{Begin: s.At}, ""
+		err := s.Array(func(i int) (err error) {
 			switch i {
 			case 0:
-				text, err = s.string()
+				text, err = s.Text()
 			case 1:
-				if c := s.peek(); c != '-' && (c < '0' || c > '9') {
-					return s.fail("want a number")
+				if c := s.Peek(); c != '-' && (c < '0' || c > '9') {
+					return s.Fail("want a number")
 				}
-				err = s.scalar()
-				at.end = -1
+				_, err = s.Skip()
+				at.End = -1
 			default:
-				err = s.fail("want a token and a number")
+				err = s.Fail("want a token and a number")
 			}
 			return err
 		})
-		if err == nil && at.end == 0 {
-			err = s.fail("want a token and a number")
+		if err == nil && at.End == 0 {
+			err = s.Fail("want a token and a number")
 		}
 		if err == nil && len(text) > maxToken {
-			err = s.fail("a token of %d bytes, more than the limit of %d", len(text), maxToken)
+			err = s.Fail("a token of %d bytes, more than the limit of %d", len(text), maxToken)
 		}
 		if err != nil {
 			return err
 		}
-		at.end = s.at
+		at.End = s.At
 		return visit(text, at)
 	})
 }
 
 func (f *file) readUnknown() error {
 	at, ok := find(f.model, "unk_id")
-	if !ok || at.of(f.text) == "null" {
+	if !ok || at.Of(f.text) == "null" {
 		return nil
 	}
-	s := &scanner{text: f.text[:at.end], at: at.begin}
+	s := scan(f.text, at)
 	id, err := s.id()
 	if err != nil {
 		return damaged("model.unk_id", "%v", err)
@@ -272,22 +273,22 @@ func (f *file) readUnknown() error {
 // eachMerge visits the merges of a BPE model. New files write ["left", "right"],
 // old ones "left right".
 func (f *file) eachMerge(visit func(left, right string, at span) error) error {
-	s := &scanner{text: f.text[:f.merges.end], at: f.merges.begin}
-	err := s.array(func(i int) error {
+	s := scan(f.text, f.merges)
+	err := s.Array(func(i int) error {
 		if i >= maxMerges {
-			return s.fail("more than %d merges", maxMerges)
+			return s.Fail("more than %d merges", maxMerges)
 		}
-		if s.peek() == '"' {
-			from := s.at
-			pair, err := s.string()
+		if s.Peek() == '"' {
+			from := s.At
+			pair, err := s.Text()
 			left, right, ok := strings.Cut(pair, " ")
 			if err == nil && (!ok || strings.Contains(right, " ")) {
-				err = s.fail("want two tokens with a space between, have %.40q", shown(pair))
+				err = s.Fail("want two tokens with a space between, have %.40q", shown(pair))
 			}
 			if err != nil {
 				return err
 			}
-			return visit(left, right, span{from, s.at})
+			return visit(left, right, span{Begin: from, End: s.At})
 		}
 		return s.pair(visit)
 	})
@@ -298,21 +299,21 @@ func (f *file) eachMerge(visit func(left, right string, at span) error) error {
 }
 
 func (s *scanner) pair(visit func(left, right string, at span) error) error {
-	from, n, pair := s.at, 0, [2]string{}
-	err := s.array(func(i int) (err error) {
+	from, n, pair := s.At, 0, [2]string{}
+	err := s.Array(func(i int) (err error) {
 		if i >= 2 {
-			return s.fail("want two tokens")
+			return s.Fail("want two tokens")
 		}
 		n++
-		s.peek()
-		pair[i], err = s.string()
+		s.Peek()
+		pair[i], err = s.Text()
 		return err
 	})
 	if err == nil && n != 2 {
-		err = s.fail("want two tokens")
+		err = s.Fail("want two tokens")
 	}
 	if err != nil {
 		return err
 	}
-	return visit(pair[0], pair[1], span{from, s.at})
+	return visit(pair[0], pair[1], span{Begin: from, End: s.At})
 }

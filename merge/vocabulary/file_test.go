@@ -148,7 +148,7 @@ func rewritten(t testing.TB, f *file, gone table, tokens []added) *file {
 		t.Fatalf("refused after rewriting: %v\n%s\n%s", err, f.text, text)
 	}
 	same := slices.EqualFunc(f.top, again.top, func(a, b member) bool {
-		return a.key == b.key && (a.key == "model" || a.key == "added_tokens" || a.value.of(f.text) == b.value.of(again.text))
+		return a.Key == b.Key && (a.Key == "model" || a.Key == "added_tokens" || a.Span.Of(f.text) == b.Span.Of(again.text))
 	})
 	if f.addedAt != (span{}) && !same {
 		t.Fatalf("rewriting changed other keys: %s\n%s", f.text, text)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mergesearch"
+	"mergesearch/merge/jsonscan"
 	"mergesearch/merge/kernel"
 )
 
@@ -97,7 +98,7 @@ func (c goldenCase) spec(t testing.TB) mergesearch.Tokenizer {
 	if s.Tokens == nil {
 		return out
 	}
-	members, err := document(string(s.Tokens)) // in the order written
+	members, err := jsonscan.Document(string(s.Tokens)) // in the order written
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func (c goldenCase) spec(t testing.TB) mergesearch.Tokenizer {
 			Source json.RawMessage
 			Force  bool
 		}
-		mustDecode(t, []byte(m.value.of(string(s.Tokens))), &r)
+		mustDecode(t, []byte(m.Span.Of(string(s.Tokens))), &r)
 		var source struct {
 			Model, Token string
 			ID           *int `json:"token_id"`
@@ -117,7 +118,7 @@ func (c goldenCase) spec(t testing.TB) mergesearch.Tokenizer {
 			mustDecode(t, r.Source, &source)
 		}
 		out.Tokens = append(out.Tokens, mergesearch.TokenRule{
-			Token: m.key, Force: r.Force, Source: mergesearch.TokenSource{Model: source.Model, Token: source.Token, ID: source.ID},
+			Token: m.Key, Force: r.Force, Source: mergesearch.TokenSource{Model: source.Model, Token: source.Token, ID: source.ID},
 		})
 	}
 	return out

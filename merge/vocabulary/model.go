@@ -93,7 +93,7 @@ func (v *vocabulary) collect() error {
 		}
 		id := nextID(len(v.file.tokens.byID), last)
 		if id > maxID {
-			return damagedFile(configFile, "", (&scanner{}).fail("more than %d tokens", maxID))
+			return damagedFile(configFile, "", (&scanner{}).Fail("more than %d tokens", maxID))
 		}
 		before := len(v.added)
 		put(newAdded(token{a.text, id}, a.settings), false)

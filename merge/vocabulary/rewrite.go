@@ -14,13 +14,13 @@ type edit struct {
 
 // apply makes edits that do not overlap.
 func apply(text string, edits []edit) []byte {
-	slices.SortStableFunc(edits, func(a, b edit) int { return a.at.begin - b.at.begin })
+	slices.SortStableFunc(edits, func(a, b edit) int { return a.at.Begin - b.at.Begin })
 	var b bytes.Buffer
 	last := 0
 	for _, e := range edits {
-		b.WriteString(text[last:e.at.begin])
+		b.WriteString(text[last:e.at.Begin])
 		b.WriteString(e.text)
-		last = e.at.end
+		last = e.at.End
 	}
 	b.WriteString(text[last:])
 	return b.Bytes()
@@ -40,7 +40,7 @@ func (f *file) rewrite(gone table, tokens []added) ([]byte, error) {
 	}
 	edits := []edit{{f.addedAt, list}}
 	if f.addedAt == (span{}) {
-		edits = []edit{{span{f.afterKey, f.afterKey}, "\n  \"added_tokens\": " + list + ","}}
+		edits = []edit{{span{Begin: f.afterKey, End: f.afterKey}, "\n  \"added_tokens\": " + list + ","}}
 	}
 	if len(gone.byID) == 0 {
 		return apply(f.text, edits), nil
@@ -76,19 +76,19 @@ func (f *file) keptVocab(gone table) (string, error) {
 		})
 		return k.list("[", "]"), err
 	}
-	s := &scanner{text: f.text[:f.vocab.end], at: f.vocab.begin}
-	err := s.list('{', '}', func(int) error {
-		s.peek()
-		from := s.at
-		key, err := s.string()
+	s := scan(f.text, f.vocab)
+	err := s.List('{', '}', func(int) error {
+		s.Peek()
+		from := s.At
+		key, err := s.Text()
 		if err == nil {
-			err = s.want(':')
+			err = s.Want(':')
 		}
 		if err == nil {
 			_, err = s.id()
 		}
 		_, lost := gone.id(key)
-		k.item(span{from, s.at}, !lost)
+		k.item(span{Begin: from, End: s.At}, !lost)
 		return err
 	})
 	return k.list("{", "}"), err
@@ -127,7 +127,7 @@ type keeper struct {
 
 func (k *keeper) item(at span, keep bool) {
 	if !k.seen {
-		k.seen, k.gap = true, k.text[k.at.begin+1:at.begin]
+		k.seen, k.gap = true, k.text[k.at.Begin+1:at.Begin]
 	}
 	if !keep {
 		return
@@ -136,12 +136,12 @@ func (k *keeper) item(at span, keep bool) {
 		k.out.WriteByte(',')
 	}
 	k.out.WriteString(k.gap)
-	k.out.WriteString(at.of(k.text))
+	k.out.WriteString(at.Of(k.text))
 }
 
 func (k *keeper) list(open, closing string) string {
-	end := strings.TrimRight(k.text[:k.at.end-1], " \t\n\r")
-	return open + k.out.String() + k.text[len(end):k.at.end-1] + closing
+	end := strings.TrimRight(k.text[:k.at.End-1], " \t\n\r")
+	return open + k.out.String() + k.text[len(end):k.at.End-1] + closing
 }
 
 // forget removes from a file beside tokenizer.json what names a token that is
@@ -159,12 +159,12 @@ func forget(data []byte, gone table, known map[string]int32) []byte {
 	var edits []edit
 	for i, m := range o.members {
 		switch {
-		case slices.Contains(roles, m.key):
-			if lost(o.content(m.value)) {
-				edits = append(edits, edit{m.value, "null"})
+		case slices.Contains(roles, m.Key):
+			if lost(o.content(m.Span)) {
+				edits = append(edits, edit{m.Span, "null"})
 			}
-		case m.key == "added_tokens_decoder" || slices.Contains(extras, m.key):
-			edits = append(edits, edit{o.members[i].value, o.without(m.value, lost)})
+		case m.Key == "added_tokens_decoder" || slices.Contains(extras, m.Key):
+			edits = append(edits, edit{o.members[i].Span, o.without(m.Span, lost)})
 		}
 	}
 	return apply(o.text, edits)
@@ -173,30 +173,30 @@ func forget(data []byte, gone table, known map[string]int32) []byte {
 // without writes a list or an object without the tokens that are lost.
 func (o object) without(at span, lost func(string) bool) string {
 	k := keeper{text: o.text, at: at}
-	s := &scanner{text: o.text[:at.end], at: at.begin}
+	s := scan(o.text, at)
 	visit := func(from int) error {
-		value, err := s.skip()
-		k.item(span{from, s.at}, !lost(o.content(value)))
+		value, err := s.Skip()
+		k.item(span{Begin: from, End: s.At}, !lost(o.content(value)))
 		return err
 	}
-	switch s.peek() {
+	switch s.Peek() {
 	case '[':
-		_ = s.array(func(int) error { s.peek(); return visit(s.at) })
+		_ = s.Array(func(int) error { s.Peek(); return visit(s.At) })
 		return k.list("[", "]")
 	case '{':
-		_ = s.list('{', '}', func(int) error {
-			s.peek()
-			from := s.at
-			if _, err := s.string(); err != nil {
+		_ = s.List('{', '}', func(int) error {
+			s.Peek()
+			from := s.At
+			if _, err := s.Text(); err != nil {
 				return err
 			}
-			if err := s.want(':'); err != nil {
+			if err := s.Want(':'); err != nil {
 				return err
 			}
-			s.peek()
+			s.Peek()
 			return visit(from)
 		})
 		return k.list("{", "}")
 	}
-	return at.of(o.text)
+	return at.Of(o.text)
 }
