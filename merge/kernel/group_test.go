@@ -194,6 +194,7 @@ func scoresOf(k Kernel, n, models int, hard bool, to mergesearch.DType) map[*Sco
 }
 
 func TestSelectionByScore(t *testing.T) {
+	longNumeric(t)
 	eachGroup(t, func(t *testing.T, k Kernel, what string, n, models int, hard bool, to mergesearch.DType) {
 		for s, scores := range scoresOf(k, n, models, hard, to) {
 			sorted := SortedReference(scores)
@@ -250,6 +251,7 @@ func TestFuse(t *testing.T) {
 }
 
 func TestSCE(t *testing.T) {
+	longNumeric(t)
 	eachGroup(t, func(t *testing.T, k Kernel, what string, n, models int, hard bool, to mergesearch.DType) {
 		g, base, x := family(n, models, hard, to)
 		c := []float32{0.3, 0.2, 0, 0.1, 0.25, 0.1, 0.05}[:models]

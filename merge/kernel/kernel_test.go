@@ -79,6 +79,7 @@ func TestConversionOfEveryHalf(t *testing.T) {
 }
 
 func TestRoundingIsToNearestEven(t *testing.T) {
+	longNumeric(t)
 	// Every float16 and bfloat16, its neighbours in float32, and the midpoints
 	// between it and the next.
 	var x []float32
@@ -131,6 +132,7 @@ func checkWeightedSum(t *testing.T, k Kernel, n int, d, to mergesearch.DType, m 
 }
 
 func TestCombine(t *testing.T) {
+	longNumeric(t)
 	eachLevel(t, func(t *testing.T, k Kernel) {
 		turn := 0 // every combination of flags meets every kind of input, not every size
 		for i, d := range floats {
@@ -191,6 +193,7 @@ func checkCombine(t *testing.T, k Kernel, n int, d, to mergesearch.DType, keep K
 }
 
 func TestSelectMagnitude(t *testing.T) {
+	longNumeric(t)
 	eachLevel(t, func(t *testing.T, k Kernel) {
 		for _, n := range sizes {
 			for _, d := range floats {
@@ -317,6 +320,7 @@ func TestMaskShare(t *testing.T) {
 
 // A large odd size once, for every operation.
 func TestLargeOddSize(t *testing.T) {
+	longNumeric(t)
 	const n = 1<<20 + 7
 	k := New(Best)
 	checkWeightedSum(t, k, n, mergesearch.BF16, mergesearch.BF16, 3, true)
@@ -329,5 +333,14 @@ func TestZeroLevelIsTheFastest(t *testing.T) {
 	var zero Level
 	if got := New(zero).Level(); got != Levels()[0] {
 		t.Errorf("the zero level gives %v, want %v", got, Levels()[0])
+	}
+}
+
+// longNumeric leaves a test out of the race detector's run, which has nothing to
+// see in it: the kernels are C, on one thread, and the Go references are slow.
+func longNumeric(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a long numeric test")
 	}
 }
