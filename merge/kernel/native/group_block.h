@@ -7,6 +7,7 @@
 
 #ifndef MSMERGE_DEVICE
 #include "group.h"
+#include "pairs.h"
 
 // BY_COUNT instantiates f for each small number of models as a constant, so that
 // its loops over models unroll, and once for a larger number.
@@ -93,6 +94,59 @@ FN int is_uniform_group(const msmerge_group *g) {
       }                                                             \
       BODY                                                          \
     }                                                               \
+  }
+
+// A tile is paired when its models and its output are bfloat16, and the models few
+// enough for loops of their own (see BY_COUNT).
+FN int is_paired_tile(const msmerge_tile *t, const msmerge_group *g) {
+  return is_uniform_group(g) && g->base.dtype == MSMERGE_BF16 && t->out_dtype == MSMERGE_BF16 && g->inputs <= 4;
+}
+
+// HALF_OF_PAIR computes RESULT for one half of pair i_.
+#define HALF_OF_PAIR(r, models, half_of, RESULT)                                      \
+  {                                                                                   \
+    float b = half_of(base_[i_]);                                                     \
+    float x[MSMERGE_MAX_INPUTS], d[MSMERGE_MAX_INPUTS];                               \
+    for (int i = 0; i < models; i++) {                                                \
+      x[i] = half_of(x_[i][i_]);                                                      \
+      d[i] = task_vector(x[i], b);                                                    \
+    }                                                                                 \
+    (void)d;                                                                          \
+    r = RESULT;                                                                       \
+  }
+
+// WRITE_TILE writes a tile. In long blocks of a paired tile where WHEN holds it
+// writes RESULT, an expression of the value b of an element in the base, x[i] in
+// the models and the task vectors d[i]; all other blocks, of which number and
+// length are at and len, are left to REST.
+#define WRITE_TILE(t, g, models, WHEN, RESULT, REST)                                  \
+  {                                                                                   \
+    pairs word_;                                                                      \
+    int paired_ = is_paired_tile(t, g);                                               \
+    for (int64_t from = 0, size_; from < g->n; from += size_) {                       \
+      size_ = g->n - from < LONG_BLOCK ? g->n - from : LONG_BLOCK;                    \
+      if (paired_ && size_ == LONG_BLOCK && (WHEN)) {                                 \
+        const any_u32 *base_ = pairs_at(g->base.data, from), *x_[MSMERGE_MAX_INPUTS]; \
+        for (int i = 0; i < models; i++) {                                            \
+          x_[i] = pairs_at(g->x[i].data, from);                                       \
+        }                                                                             \
+        for (int i_ = 0; i_ < PAIRS; i_++) {                                          \
+          float lower_, upper_;                                                       \
+          HALF_OF_PAIR(lower_, models, lower_of, RESULT)                              \
+          HALF_OF_PAIR(upper_, models, upper_of, RESULT)                              \
+          word_.word[i_] = pair_of(lower_, upper_);                                   \
+        }                                                                             \
+        if (!write_pairs((char *)t->out + 2 * from, &word_, t->stream)) {             \
+          continue;                                                                   \
+        }                                                                             \
+        finish_writing(); /* before it is written again */                            \
+      }                                                                               \
+      for (int64_t at = from; at < from + size_; at += MSMERGE_BLOCK) {               \
+        int64_t len = block_length(g->n, at);                                         \
+        REST                                                                          \
+      }                                                                               \
+    }                                                                                 \
+    finish_writing();                                                                 \
   }
 
 // line_values spreads the numbers of one model's lines over a block.

@@ -63,14 +63,16 @@ static void nearswap(msmerge_tile *tile, const msmerge_group *g) {
   float out[MSMERGE_BLOCK], t = g->near, slope = g->slope;
   int32_t limit = g->threshold;
   int uniform = is_uniform_group(g);
-  for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(g->n, at);
-    if (limit < 0) {
+  if (limit < 0) {
+    WRITE_TILE(tile, g, 1, 1, swap_nearest(b, x[0], t, slope), {
       EACH_PAIR({ out[e] = swap_nearest(a, b, t, slope); })
-    } else {
+      store_block(tile, at, len, out);
+    })
+  } else {
+    WRITE_TILE(tile, g, 1, 1, swap_near(b, x[0], t, limit), {
       EACH_PAIR({ out[e] = swap_near(a, b, t, limit); })
-    }
-    store_block(tile, at, len, out);
+      store_block(tile, at, len, out);
+    })
   }
 }
 #endif

@@ -70,14 +70,16 @@ FN void ram_tile(int64_t n, msmerge_tile *t, const msmerge_group *g) {
   for (int64_t i = 0; i < n; i++) {
     alone[i] = amplify ? g->model_value[i] : 1.0f;
   }
-  for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(g->n, at);
-    if (amplify) {
+  if (amplify) {
+    WRITE_TILE(t, g, n, 1, share_or_amplify(n, b, d, limit, alone), {
       EACH_DELTA(n, g, at, len, uniform, { out[e] = share_or_amplify(n, b, d, limit, alone); })
-    } else {
+      store_block(t, at, len, out);
+    })
+  } else {
+    WRITE_TILE(t, g, n, 1, share_active(n, b, d, limit), {
       EACH_DELTA(n, g, at, len, uniform, { out[e] = share_active(n, b, d, limit); })
-    }
-    store_block(t, at, len, out);
+      store_block(t, at, len, out);
+    })
   }
 }
 

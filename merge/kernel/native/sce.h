@@ -69,25 +69,36 @@ FN void squares_of(int64_t n, const msmerge_group *g, double *sums) {
 // squares of what is kept of its task vector.
 static void squares(const msmerge_group *g, double *sums) { BY_COUNT(squares_of, g->inputs, g, sums) }
 
+FN float erase_selected(int64_t n, float base, float *d, const float *c, float share, int32_t limit) {
+  keep_score(n, d, share, limit);
+  return erase(n, base, d, c);
+}
+
+// one_limit reports whether the same limit holds in all of a long block.
+FN int one_limit(const msmerge_group *g, int64_t from, int32_t *limit) {
+  int32_t first = cut_in_block(g->cut, g->first + from), last = cut_in_block(g->cut, g->first + from + LONG_BLOCK - MSMERGE_BLOCK);
+  *limit = g->threshold - (first == MSMERGE_BLOCK);
+  return first == last && (first == 0 || first == MSMERGE_BLOCK);
+}
+
 FN void sce_tile(int64_t n, msmerge_tile *t, const msmerge_group *g) {
   float c[MSMERGE_MAX_INPUTS], out[MSMERGE_BLOCK], share = 1.0f / (float)n;
   int uniform = is_uniform_group(g);
-  int32_t threshold = g->threshold;
+  int32_t threshold = g->threshold, limit;
   for (int64_t i = 0; i < n; i++) {
     c[i] = g->model_value[i];
   }
-  for (int64_t at = 0; at < g->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(g->n, at);
-    if (g->trimmed) {
+  if (g->trimmed) {
+    WRITE_TILE(t, g, n, one_limit(g, from, &limit), erase_selected(n, b, d, c, share, limit), {
       int32_t cut = cut_in_block(g->cut, g->first + at);
-      EACH_DELTA(n, g, at, len, uniform, {
-        keep_score(n, d, share, threshold - (e < cut));
-        out[e] = erase(n, b, d, c);
-      })
-    } else {
+      EACH_DELTA(n, g, at, len, uniform, { out[e] = erase_selected(n, b, d, c, share, threshold - (e < cut)); })
+      store_block(t, at, len, out);
+    })
+  } else {
+    WRITE_TILE(t, g, n, 1, erase(n, b, d, c), {
       EACH_DELTA(n, g, at, len, uniform, { out[e] = erase(n, b, d, c); })
-    }
-    store_block(t, at, len, out);
+      store_block(t, at, len, out);
+    })
   }
 }
 

@@ -35,7 +35,11 @@ FN void weigh_pairs(const msmerge_input *in, int64_t at, uint32_t *restrict out,
 static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *out) {
   switch (n) {
     case 1:
-      weigh_pairs(in, at, out->word, 1);
+      if (in[0].weight == 1.0f) {
+        memcpy(out->word, pairs_at(in[0].x.data, at), sizeof out->word);
+      } else {
+        weigh_pairs(in, at, out->word, 1);
+      }
       break;
     case 2:
       weigh_pairs(in, at, out->word, 2);
