@@ -1,0 +1,96 @@
+"""mergekit in this process, with what is not defined of its results put in order.
+
+Three things of mergekit follow no rule that another program could keep: random masks come
+from one global generator, sorts leave the order of equal magnitudes open, and vocabularies
+are walked in the order of a hash table. Here masks are those of mergesearch, sorts are
+stable, and vocabularies go by number; order=False leaves the last two as they are.
+"""
+
+import hashlib
+import pathlib
+import struct
+
+import mergekit.merge_methods.generalized_task_arithmetic as gta
+import mergekit.scripts.multimerge as multimerge
+import numpy
+import torch
+import transformers
+import yaml
+from mergekit.config import MergeConfiguration
+from mergekit.io.tasks import LoaderCache
+from mergekit.merge import run_merge
+from mergekit.options import MergeOptions
+
+
+def merge(text, out, folder):
+    """Merges a recipe as mergekit-yaml does, or as mergekit-multi does where it has stages."""
+    documents = list(yaml.safe_load_all(text))
+    LoaderCache.loaders.clear()  # by name, and another example's model may have the same
+    if len(documents) == 1:
+        run_merge(MergeConfiguration.model_validate(documents[0]), str(out), options=MergeOptions(quiet=True, write_model_card=False))
+        return
+    file = folder / "multi.yaml"
+    file.write_text(text)
+    target = [] if all("name" in d for d in documents) else ["--out-path", str(out)]
+    multimerge.main.main(args=[str(file), "-I", str(folder / "stages"), *target, "--quiet", "--no-write-model-card"], standalone_mode=False)
+    if not target:
+        (folder / "stages" / documents[-1]["name"]).rename(out)
+
+
+def arrange(order=True):
+    """Puts masks, and unless order is false sorts and vocabularies, in order."""
+    gta.get_task_vectors, gta.sparsify = named(gta.get_task_vectors), masked(gta.sparsify)
+    torch.bernoulli = draw
+    if not order:
+        return
+    sort, argsort = torch.sort, torch.argsort
+    torch.sort = lambda x, dim=-1, descending=False: sort(x, dim=dim, descending=descending, stable=True)
+    torch.argsort = lambda x, dim=-1, descending=False: argsort(x, dim=dim, descending=descending, stable=True)
+    vocabulary = transformers.PreTrainedTokenizerFast.get_vocab
+    transformers.PreTrainedTokenizerFast.get_vocab = lambda self: dict(sorted(vocabulary(self).items(), key=lambda e: e[1]))
+
+
+queue, now = [], {}
+
+
+def named(get_task_vectors):
+    def wrapped(weight_info, *args, **kwargs):
+        vectors, base = get_task_vectors(weight_info, *args, **kwargs)
+        queue[:] = [(pathlib.Path(v["model"].model.path).name, weight_info.name) for v in vectors]
+        return vectors, base
+    return wrapped
+
+
+def masked(sparsify):
+    def wrapped(tensor, density, **kwargs):
+        now["model"], now["tensor"] = queue.pop(0)
+        now["density"] = density
+        return sparsify(tensor, density=density, **kwargs)
+    return wrapped
+
+
+def draw(p):
+    """The elements that mergesearch keeps with probability density, for DARE and seed 0."""
+    text = b"mergesearch mask 2\0" + struct.pack("<QQ", 0, len(now["model"])) + (now["model"] + now["tensor"]).encode()
+    key, stream = struct.unpack("<QQ", hashlib.sha256(text).digest()[:16])
+    e = numpy.arange(p.numel(), dtype=numpy.uint64)
+    pair, half = e % 256 // 2, e % 2
+    r, q = pair // 16, pair % 16
+    block = philox(e // 256 * 16 + q, stream, key)
+    word = numpy.choose((r // 2).astype(int), block)
+    upper = word >> (8 * (2 * (r % 2) + half)) & 0xff
+    drawn = upper << 24 | philox(e | 1 << 63, stream, key)[0] >> 8
+    keep = drawn < int(now["density"] * 2**32)
+    return torch.from_numpy(keep).reshape(p.shape).to(p.dtype)
+
+
+def philox(counter, stream, key):
+    """Philox4x32-7 of many counters, four words of 32 bits each (Salmon et al., SC 2011)."""
+    low = numpy.uint64(0xffffffff)
+    c = [counter & low, counter >> numpy.uint64(32), numpy.full_like(counter, stream & 0xffffffff), numpy.full_like(counter, stream >> 32)]
+    k = [key & 0xffffffff, key >> 32]
+    for _ in range(7):
+        p0, p1 = numpy.uint64(0xD2511F53) * c[0], numpy.uint64(0xCD9E8D57) * c[2]
+        c = [(p1 >> numpy.uint64(32)) ^ c[1] ^ numpy.uint64(k[0]), p1 & low, (p0 >> numpy.uint64(32)) ^ c[3] ^ numpy.uint64(k[1]), p0 & low]
+        k = [(k[0] + 0x9E3779B9) & 0xffffffff, (k[1] + 0xBB67AE85) & 0xffffffff]
+    return c
