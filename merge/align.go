@@ -107,7 +107,7 @@ func (e *Engine) CheckVocabulary(r mergesearch.Recipe) error {
 func (a *commonVocabulary) alignedShape(shape []int) []int { return []int{a.Rows(), shape[1]} }
 
 // alignInputs replaces the views of a tensor's inputs by aligned ones.
-func (b *binding) alignInputs(a *commonVocabulary, columns int) error {
+func (b *binding) alignInputs(r mergesearch.Recipe, a *commonVocabulary, columns int) error {
 	inputs := map[string]kernel.Source{}
 	all := make([]*operand, 0, len(b.models)+1)
 	for i := range b.models {
@@ -120,6 +120,9 @@ func (b *binding) alignInputs(a *commonVocabulary, columns int) error {
 		inputs[o.model.name] = o.view
 	}
 	matrices, err := a.Matrices(columns, inputs)
+	if r.Compat == "mergekit" {
+		matrices, err = a.MatricesIn(b.computeType(r), columns, inputs)
+	}
 	if err != nil {
 		return err
 	}

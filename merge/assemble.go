@@ -34,7 +34,7 @@ func (e *Engine) bind(p *Plan, t *PlannedTensor) (*binding, error) {
 		}
 	}
 	if t.aligned != nil {
-		return b, b.alignInputs(t.aligned, t.Shape[1])
+		return b, b.alignInputs(p.Recipe, t.aligned, t.Shape[1])
 	}
 	return b, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,18 +16,29 @@ import (
 // Matrices returns each model's matrix of Rows() rows, rebuilt while it is read;
 // nothing is kept but the padding row. inputs are matrices of the models by name,
 // rows by columns, row-major; a model without this tensor is absent and takes no
-// part in it. Results have the type of the inputs if that is one, else F32, or
-// F64 if one of them is. Errors are *mergesearch.InputError.
+// part in it. Results have the type of the inputs if that is one and no row is a
+// mean, else F32, or F64 if one of them is. Errors are *mergesearch.InputError.
 //
 // A token's row in a model is, in this order: that of its rule if the rule is
 // forced; the model's own; that of its rule; that of the only model that has the
-// token; that of the base; the mean over the models that have it, in float32,
-// rounded once. Rows of padding are the mean of all real rows.
+// token; that of the base; the mean over the models that have it, in float32.
+// Rows of padding are the mean of all real rows.
 func (a *Alignment) Matrices(columns int, inputs map[string]kernel.Source) (map[string]kernel.Source, error) {
+	return a.matrices(&pool{columns: columns, alignment: a}, inputs)
+}
+
+// MatricesIn is Matrices as mergekit has it: inputs are rounded to a type, and
+// means of tokens are computed in it, with a rounding after each addition and
+// after the division.
+func (a *Alignment) MatricesIn(d mergesearch.DType, columns int, inputs map[string]kernel.Source) (map[string]kernel.Source, error) {
+	return a.matrices(&pool{columns: columns, alignment: a, dtype: d, stepwise: true}, inputs)
+}
+
+func (a *Alignment) matrices(p *pool, inputs map[string]kernel.Source) (map[string]kernel.Source, error) {
+	columns := p.columns
 	if columns < 1 {
 		panic(fmt.Sprintf("vocabulary: %d columns", columns))
 	}
-	p := &pool{columns: columns, alignment: a}
 	for i, v := range a.models {
 		in, ok := inputs[v.model.Name]
 		if !ok {
@@ -44,9 +56,14 @@ func (a *Alignment) Matrices(columns int, inputs map[string]kernel.Source) (map[
 	if len(p.models) != len(inputs) {
 		panic("vocabulary: a matrix of a model that is not aligned")
 	}
-	p.dtype = commonType(p.sources)
 	if err := p.plan(); err != nil {
 		return nil, err
+	}
+	if !p.stepwise {
+		p.dtype = commonType(p.sources)
+		if p.dtype.Size() == 2 && p.computes() {
+			p.dtype = mergesearch.F32
+		}
 	}
 	out := make(map[string]kernel.Source, len(p.models))
 	for i, m := range p.models {
@@ -85,6 +102,7 @@ type pool struct {
 	alignment *Alignment
 	columns   int
 	dtype     mergesearch.DType
+	stepwise  bool  // means are rounded at each step
 	models    []int // indices of the alignment's models that have the tensor
 	sources   []kernel.Source
 	defaults  []ref // by token
@@ -143,6 +161,21 @@ func (p *pool) usual(id int, base int32) ref {
 		return ref{base, row}
 	}
 	return ref{mean, int32(id)}
+}
+
+// computes reports whether there are rows that no model stores.
+func (p *pool) computes() bool {
+	a := p.alignment
+	if a.rows > len(a.tokens) {
+		return true
+	}
+	for id, r := range p.defaults {
+		lacks := func(m int) bool { return a.own[m][id] < 0 || a.rules[int32(id)].force }
+		if r.source == mean && slices.ContainsFunc(p.models, lacks) {
+			return true
+		}
+	}
+	return false
 }
 
 // matrix is one model's aligned matrix.
@@ -254,8 +287,11 @@ func (p *pool) mean(id, lo, hi int) kernel.View {
 			continue
 		}
 		at := int(row) * p.columns
-		for j, x := range kernel.Load(p.sources[i].Slice(at+lo, at+hi)) {
+		for j, x := range kernel.Load(p.convert(p.sources[i].Slice(at+lo, at+hi))) {
 			sum[j] += x
+		}
+		if p.stepwise {
+			sum = kernel.Load(p.store(sum))
 		}
 		n++
 	}

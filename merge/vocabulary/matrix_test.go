@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -28,8 +29,8 @@ func words(name string, rows int, tokens ...string) Model {
 }
 
 // row is the obvious way to a row of an aligned matrix: the rules, one after the
-// other, for one token of one model.
-func (a *Alignment) row(model string, token, columns int, inputs map[string]kernel.Source) []float32 {
+// other, for one token of one model. It is rounded at each step if step says how.
+func (a *Alignment) row(model string, token, columns int, inputs map[string]kernel.Source, step func([]float32) []float32) (x []float32, stored bool) {
 	of := func(name string, row int32) []float32 {
 		return kernel.Load(inputs[name].Slice(int(row)*columns, (int(row)+1)*columns))
 	}
@@ -47,38 +48,61 @@ func (a *Alignment) row(model string, token, columns int, inputs map[string]kern
 	if !ruled || !r.force {
 		for _, h := range have {
 			if h.name == model {
-				return of(h.name, h.row)
+				return of(h.name, h.row), true
 			}
 		}
 	}
 	switch {
 	case ruled && r.zero:
-		return make([]float32, columns)
+		return make([]float32, columns), true
 	case ruled && r.model >= 0:
-		return of(a.models[r.model].model.Name, r.row)
+		return of(a.models[r.model].model.Name, r.row), true
 	case len(have) == 1:
-		return of(have[0].name, have[0].row)
+		return of(have[0].name, have[0].row), true
 	case a.named && have[0].name == a.models[0].model.Name:
-		return of(have[0].name, have[0].row)
+		return of(have[0].name, have[0].row), true
 	}
 	sum := make([]float32, columns)
 	for _, h := range have {
 		for i, x := range of(h.name, h.row) {
 			sum[i] += x
 		}
+		sum = step(sum)
 	}
 	for i := range sum {
 		sum[i] /= float32(len(have))
 	}
-	return sum
+	return sum, false
 }
 
-// reference is the whole aligned matrix.
-func (a *Alignment) reference(model string, columns int, inputs map[string]kernel.Source) []float32 {
-	var out []float32
+// typeOf is the type of aligned matrices: that of the inputs, or a wider one where
+// some row of some model is computed.
+func (a *Alignment) typeOf(columns int, inputs map[string]kernel.Source) mergesearch.DType {
 	d := commonTypeOf(inputs)
+	if d.Size() > 2 {
+		return d
+	}
+	for name := range inputs {
+		for i := range a.tokens {
+			if _, stored := a.row(name, i, columns, inputs, exact); !stored {
+				return mergesearch.F32
+			}
+		}
+	}
+	if a.rows > len(a.tokens) {
+		return mergesearch.F32
+	}
+	return d
+}
+
+func exact(x []float32) []float32 { return x }
+
+// reference is the whole aligned matrix in a type.
+func (a *Alignment) reference(d mergesearch.DType, model string, columns int, inputs map[string]kernel.Source, step func([]float32) []float32) []float32 {
+	var out []float32
 	for i := range a.tokens {
-		out = append(out, kernel.Load(rounded(d, a.row(model, i, columns, inputs)))...)
+		x, _ := a.row(model, i, columns, inputs, step)
+		out = append(out, kernel.Load(rounded(d, x))...)
 	}
 	n := len(a.tokens)
 	padding := make([]float32, columns)
@@ -176,22 +200,37 @@ func TestMatrices(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range models {
-			got := out[m.Name]
-			want := rounded(commonTypeOf(inputs), a.reference(m.Name, columns, inputs))
-			if got.Len() != a.Rows()*columns || got.Len() != want.Len() {
-				t.Fatalf("%s: %d elements, want %d", m.Name, got.Len(), want.Len())
-			}
-			lo := rapid.IntRange(0, want.Len()).Draw(t, "lo")
-			hi := rapid.IntRange(lo, want.Len()).Draw(t, "hi")
-			for _, r := range [][2]int{{lo, hi}, {0, want.Len()}, {hi, want.Len()}} {
-				piece := got.Slice(r[0], r[1])
-				if piece.DType != want.DType || !bytes.Equal(piece.Data, want.Slice(r[0], r[1]).Data) {
-					t.Fatalf("%s %v: %v, want %v", m.Name, r, kernel.Load(piece), kernel.Load(want.Slice(r[0], r[1])))
-				}
+		a.check(t, a.typeOf(columns, inputs), columns, inputs, out, exact)
+
+		d := rapid.SampledFrom([]mergesearch.DType{"BF16", "F16", "F32"}).Draw(t, "mergekit's dtype")
+		round := func(x []float32) []float32 { return kernel.Load(rounded(d, x)) }
+		if out, err = a.MatricesIn(d, columns, inputs); err != nil {
+			t.Fatal(err)
+		}
+		for name, x := range inputs {
+			inputs[name] = rounded(d, kernel.Load(x.Slice(0, x.Len())))
+		}
+		a.check(t, d, columns, inputs, out, round)
+	})
+}
+
+// check compares pieces of matrices with the reference.
+func (a *Alignment) check(t *rapid.T, d mergesearch.DType, columns int, inputs, out map[string]kernel.Source, step func([]float32) []float32) {
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		got := out[name]
+		want := rounded(d, a.reference(d, name, columns, inputs, step))
+		if got.Len() != a.Rows()*columns || got.Len() != want.Len() {
+			t.Fatalf("%s: %d elements, want %d", name, got.Len(), want.Len())
+		}
+		lo := rapid.IntRange(0, want.Len()).Draw(t, "lo")
+		hi := rapid.IntRange(lo, want.Len()).Draw(t, "hi")
+		for _, r := range [][2]int{{lo, hi}, {0, want.Len()}, {hi, want.Len()}} {
+			piece := got.Slice(r[0], r[1])
+			if piece.DType != want.DType || !bytes.Equal(piece.Data, want.Slice(r[0], r[1]).Data) {
+				t.Fatalf("%s %v: %v, want %v", name, r, kernel.Load(piece), kernel.Load(want.Slice(r[0], r[1])))
 			}
 		}
-	})
+	}
 }
 
 // The order of models in the recipe changes neither files nor rows.
@@ -247,7 +286,7 @@ func TestConcurrentReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := kernel.Load(rounded("BF16", []float32{7, 8, 11.0 / 3, 14.0 / 3})) // the row of c, and the mean
+	want := []float32{7, 8, 11.0 / 3, 14.0 / 3} // the row of c, and the mean
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
