@@ -21,8 +21,8 @@ type Options struct {
 	// applied to these models while they are read.
 	Adapters map[string]string
 	// Base is the name of the model whose small files (config, tokenizer) go into
-	// merges whose recipe names no base model. Empty: the first model of the
-	// recipe, by name.
+	// merges whose recipe names no base model. Empty: the first model that the
+	// recipe lists.
 	Base string
 	// Threads is how many tiles are worked on at once, over all merges of the
 	// engine. 0 means one for each processor.

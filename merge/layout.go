@@ -58,6 +58,7 @@ func (l *layout) chooseModels() error {
 	if l.Method.Pair || l.Method.NeedsBase || l.Method.OptionalBase {
 		l.Base = r.Base
 	}
+	first := l.models[0] // as the recipe lists them
 	slices.SortStableFunc(l.models, func(a, b *model) int { return cmp.Compare(a.key, b.key) })
 	for _, m := range l.models {
 		if m.name != l.Base && (m.name != r.Base || l.method.mergesBase || slices.ContainsFunc(r.Models, func(in mergesearch.Input) bool { return in.Model == m.name })) {
@@ -73,7 +74,7 @@ func (l *layout) chooseModels() error {
 	case l.engine.base != "" && !l.method.oneModel && l.engine.modelNamed(l.engine.base) != nil:
 		l.donor = l.engine.modelNamed(l.engine.base)
 	default:
-		l.donor, _ = l.model(l.Models[0])
+		l.donor = first
 	}
 	l.Donor = l.donor.name
 	return nil

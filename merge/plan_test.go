@@ -187,3 +187,31 @@ func TestUsualSettings(t *testing.T) {
 		}
 	}
 }
+
+// Without a base model the small files are those of the model that is listed
+// first, be it the result of another document.
+func TestDonorIsTheFirstListed(t *testing.T) {
+	dirs, err := mergetest.Family(t.TempDir(), mergetest.Checkpoint{}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := merge.Open(merge.Options{Models: dirs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	stage := mergesearch.Stage{Name: "stage", Recipe: weighted("linear", "", "expert-c", "expert-a")}
+	for _, models := range [][]string{{"expert-b", "expert-a"}, {"expert-a", "expert-b"}, {"stage", "expert-b"}} {
+		r := weighted("linear", "", models...)
+		if models[0] == "stage" {
+			r.Stages = []mergesearch.Stage{stage}
+		}
+		p, err := e.Plan(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Donor != models[0] {
+			t.Errorf("%v: the small files are those of %s", models, p.Donor)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"mergesearch"
@@ -15,8 +14,7 @@ import (
 // repositories that lie in the cache of the Hugging Face Hub.
 func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
 	o := merge.Options{Models: map[string]string{}, Adapters: map[string]string{}, Threads: threads}
-	names := r.ModelNames()
-	for _, name := range names {
+	for _, name := range r.ModelNames() {
 		ref, err := merge.ParseModelRef(name)
 		if err != nil {
 			return nil, err
@@ -30,12 +28,6 @@ func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
 		if o.Adapters[name], err = locate(ref.Adapter, ref.AdapterRevision); err != nil {
 			return nil, err
 		}
-	}
-	switch { // of the small files, where the recipe names no base
-	case slices.Contains(names, r.Base):
-		o.Base = r.Base
-	case len(r.Models) > 0 && slices.Contains(names, r.Models[0].Model):
-		o.Base = r.Models[0].Model
 	}
 	return merge.Open(o)
 }
