@@ -6,8 +6,8 @@ CHECKOUT is mergekit's repository, of which examples/*.yml and the YAML blocks o
 and docs/*.md are read. The models that a recipe names are generated (miniatures.py); blocks
 that are a part of a recipe stand in a small one. Every recipe is merged by mergekit, by
 mergekit with all arithmetic in float32, and by mergesearch by default and with --compat;
-then all tensors, config.json and the tokenizers are compared, token by token where numbers
-differ. peer.py says what is put in order in mergekit; with --as-it-is only masks are.
+then all tensors are compared (per cent of elements that are equal, one unit in the last place
+apart, and further), config.json and the tokenizers, token by token where numbers differ. peer.py says what is put in order in mergekit; with --as-it-is only masks are.
 """
 
 import argparse
@@ -69,6 +69,9 @@ def recipes(checkout):
             yield name, completed(text), ""
             if "or, the equivalent" in text:
                 yield f"{name} (commented out)", uncommented(text), ""
+            if "Hermes" in text:
+                yield f"{name}, own tokens", text, ""
+                yield f"{name}, own tokens, union", "\n---\n".join(d + "\ntokenizer_source: union" for d in text.split("\n---\n")), ""
 
 
 def uncommented(text):
@@ -98,8 +101,10 @@ def parts(name, text, templates):
     choices = [("", text)]
     if '"union"' in text and " or " in text:
         choices = [(s, text.replace('"union"', f'"{s}"')) for s in ("union", "base", "other")]
+    if '"zero"' in text:
+        choices.append(("without zero", re.sub(r"\n[^\n]*\n +<\|unused\|>:.*", "\n", text, flags=re.S)))
     if "token_id: 1234" in text:
-        choices.append(("by number", re.sub(r'token: "<\|original_token\|>".*', "token_id: 1234", text)))
+        choices.append(("by number", re.sub(r'token: "<\|original_token\|>".*', "token_id: 1234", choices[-1][1])))
     if text.startswith("chat_template"):
         literal = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
         choices = [(s, text.replace('"auto"', json.dumps(s))) for s in ["auto", *templates, literal]]
@@ -108,7 +113,7 @@ def parts(name, text, templates):
             names = ["plain_base", "plain_a", "plain_b", *sorted(named(yaml.safe_load(part)) - {"plain_base"})]
             listed = "".join(f"- model: {m}\n  parameters: {{weight: {round(0.3 + 0.2 * i, 1)}}}\n" for i, m in enumerate(names)
                              if method == "linear" or i)
-            yield f"{name} {choice[:12]}, {method}", shell.format(models=listed) + part, ""
+            yield f"{name} {choice[:12]}, {method}".replace(" ,", ","), shell.format(models=listed) + part, ""
 
 
 def named(node):
@@ -125,8 +130,9 @@ def named(node):
     return out
 
 
-def generate(text, root):
-    """Writes the models that a recipe names, with the tokens that it takes from them."""
+def generate(text, root, own):
+    """Writes the models that a recipe names, with the tokens that it takes from them; own
+    gives those named after Hermes the two tokens more that the real ones have."""
     documents = list(yaml.safe_load_all(text))
     tokens = {}
     for token, rule in [e for d in documents for e in ((d.get("tokenizer") or {}).get("tokens") or {}).items()]:
@@ -137,7 +143,9 @@ def generate(text, root):
             tokens.setdefault(source["model"], []).extend([source["token"]] if "token" in source else [])
     aligned = any(d.keys() & {"tokenizer", "tokenizer_source"} for d in documents)
     for i, name in enumerate(sorted(named(documents) - {d.get("name") for d in documents})):
-        other = aligned and not name.startswith("plain_")
+        other = aligned and not own and not name.startswith("plain_")
+        if own and "Hermes" in name:
+            tokens[name] = ["<|im_start|>", "<|im_end|>"]
         miniatures.write(root, name, i, size=1300 if other else 96, letters="xyzetaoqvw" if other else "etaoinshrdlu",
                          tokens=tokens.get(name, ()), chat="second" if name == "plain_base" else "first")
 
@@ -156,11 +164,12 @@ def tensors(folder):
 
 
 def numbers(theirs, ours, rows):
-    """Compares all tensors; rows gives the places of mergekit's tokens among ours, where they differ."""
+    """Compares all tensors: per cent of elements that are equal, one unit apart, and further.
+    rows gives the places of mergekit's tokens among ours, where they differ."""
     if theirs.keys() != ours.keys():
         return f"other tensors: {sorted(theirs.keys() ^ ours.keys())[:3]}"
     count = one = more = 0
-    worst, types = 0.0, ""
+    types = ""
     for name, x in theirs.items():
         y = ours[name]
         if rows is not None and re.search("embed_tokens|lm_head", name) and x.shape == y.shape:
@@ -171,8 +180,7 @@ def numbers(theirs, ours, rows):
             types, x = f" ({y.dtype}, mergekit {x.dtype})".replace("torch.", ""), x.to(y.dtype)
         apart = ulps(x, y)
         count, one, more = count + apart.numel(), one + int((apart == 1).sum()), more + int((apart > 1).sum())
-        worst = max(worst, float((x.float() - y.float()).abs().max()) / (float(x.float().abs().max()) or 1.0))
-    return f"{len(theirs)}{types} | {100 * (count - one - more) / count:.3f} | {100 * one / count:.3f} | {100 * more / count:.3f} | {worst:.0e}"
+    return f"{100 * (count - one - more) / count:.3f}, {100 * one / count:.3f}, {100 * more / count:.3f}{types}"
 
 
 def config(theirs, ours):
@@ -200,35 +208,39 @@ def words(theirs, ours):
 
 
 def attempt(act):
+    """What goes wrong, in one line."""
     try:
         act()
     except Exception as e:  # what a program refuses is a line of the table
-        return (str(e).strip() or type(e).__name__).splitlines()[0][:160]
+        return "fails: " + (str(e).strip() or type(e).__name__).splitlines()[0][:160]
     return None
 
 
+def mergesearch(args, root, out, *flags):
+    done = subprocess.run([args.mergesearch, "merge", "recipe.yaml", out, *flags], capture_output=True, text=True, cwd=root)
+    return done.stderr.strip().replace("\n", "; ") if done.returncode else None
+
+
 def run(args, name, text, root):
-    """Merges one recipe in each way and prints its lines."""
+    """Merges one recipe in each way and prints its line."""
     import peer
-    generate(text, root)
-    recipe = root / "recipe.yaml"
-    recipe.write_text(text)
+    generate(text, root, "own tokens" in name)
+    (root / "recipe.yaml").write_text(text)
     os.chdir(root)
+    refused = mergesearch(args, root, "default") or mergesearch(args, root, "compat", "--compat")
     failed = attempt(lambda: peer.merge(text, root / "theirs", root))
-    dtype = None if failed else json.loads((root / "theirs/config.json").read_text())
-    shutil.rmtree(root / "stages", ignore_errors=True)
     if not failed:
-        again = in_float32(text, dtype.get("dtype") or dtype["torch_dtype"])
-        failed = attempt(lambda: peer.merge(again, root / "precise", root))
-    for mode, flags in (("default", []), ("compat", ["--compat"])):
-        done = subprocess.run([args.mergesearch, "merge", recipe, root / mode, *flags], capture_output=True, text=True)
-        for what, folder in (("mergekit", "theirs"), *([("mergekit in float32", "precise")] if mode == "default" else [])):
-            cell = f"| {name} | {mode} | {what} "
-            if failed or done.returncode:
-                print(f"{cell}| mergekit: {failed or 'merges'} | mergesearch: {done.stderr.strip() or 'merges'} |", flush=True)
-                continue
-            token, rows = words(root / folder, root / mode)
-            print(f"{cell}| {numbers(tensors(root / folder), tensors(root / mode), rows)} | {config(root / folder, root / mode)} | {token} |", flush=True)
+        shutil.rmtree(root / "stages", ignore_errors=True)
+        c = json.loads((root / "theirs/config.json").read_text())
+        failed = attempt(lambda: peer.merge(in_float32(text, c.get("dtype") or c["torch_dtype"]), root / "precise", root))
+    if failed or refused:
+        print(f"| {name} | mergekit {failed or 'merges'}; mergesearch {refused or 'merges'} |", flush=True)
+        return
+    cells = []
+    for ours, peers in (("compat", "theirs"), ("default", "precise"), ("default", "theirs")):
+        token, rows = words(root / peers, root / ours)
+        cells.append(numbers(tensors(root / peers), tensors(root / ours), rows))
+    print(f"| {name} | {len(tensors(root / 'default'))} | {' | '.join(cells)} | {config(root / 'theirs', root / 'default')} | {token} |", flush=True)
 
 
 def main():
@@ -246,7 +258,7 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     print(f"torch {torch.__version__}, transformers {transformers.__version__}", flush=True)
-    print("| example | mode | against | tensors | equal % | one unit % | more % | worst | config.json | tokenizer |\n|---|---|---|---|---|---|---|---|---|---|")
+    print("| example | tensors | --compat | default, against float32 | default | config.json | tokenizer |\n|---|---|---|---|---|---|---|")
     for name, text, why in recipes(args.checkout.resolve()):
         if args.only not in name:
             continue

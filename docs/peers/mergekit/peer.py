@@ -1,17 +1,22 @@
 """mergekit in this process, with what is not defined of its results put in order.
 
-Three things of mergekit follow no rule that another program could keep: random masks come
+Some things of mergekit follow no rule that another program could keep: random masks come
 from one global generator, sorts leave the order of equal magnitudes open, and vocabularies
-are walked in the order of a hash table. Here masks are those of mergesearch, sorts are
-stable, and vocabularies go by number; order=False leaves the last two as they are.
+and models are walked in the order of hash tables. Here masks are those of mergesearch, sorts are
+stable, vocabularies go by number and models by name, the base first; order=False leaves
+all but the masks as it is.
 """
 
 import hashlib
 import pathlib
 import struct
 
+import mergekit.config
+import mergekit.merge_methods.easy_define as easy_define
 import mergekit.merge_methods.generalized_task_arithmetic as gta
 import mergekit.scripts.multimerge as multimerge
+import mergekit.tokenizer.build as build
+import mergekit.tokenizer.embed as embed
 import numpy
 import torch
 import transformers
@@ -48,6 +53,22 @@ def arrange(order=True):
     torch.argsort = lambda x, dim=-1, descending=False: argsort(x, dim=dim, descending=descending, stable=True)
     vocabulary = transformers.PreTrainedTokenizerFast.get_vocab
     transformers.PreTrainedTokenizerFast.get_vocab = lambda self: dict(sorted(vocabulary(self).items(), key=lambda e: e[1]))
+    mergekit.config.set = easy_define.set = Listed
+    embed.set = lambda models=(): Listed(by_name(models))
+    build_tokenizer = build.build_tokenizer
+    build.build_tokenizer = lambda referenced_models, **rest: build_tokenizer(referenced_models=by_name(referenced_models), **rest)
+
+
+class Listed(list):
+    """A set in the order in which its members came."""
+
+    def add(self, x):
+        if x not in self:
+            self.append(x)
+
+
+def by_name(models):
+    return sorted(models, key=lambda m: pathlib.Path(m.model.path).name)
 
 
 queue, now = [], {}
