@@ -92,10 +92,7 @@ func (e *Engine) prepare(ctx context.Context, p *Plan, t *PlannedTensor) (*work,
 // equalData returns the data of a tensor that is not floating, which must be the
 // same in all its inputs.
 func equalData(t *PlannedTensor) ([]byte, error) {
-	inputs := t.Inputs
-	if t.Base != nil {
-		inputs = append([]InputTensor{*t.Base}, inputs...)
-	}
+	inputs := t.all()
 	var first []byte
 	for i, in := range inputs {
 		data, err := in.model.raw(in.Tensor)

@@ -91,8 +91,8 @@ func (e *Engine) prepareAll(ctx context.Context, p *Plan) ([]*work, error) {
 	return works, nil
 }
 
-// filesFor returns the small files of the donor with config.json naming the type
-// and the number of layers that the plan writes.
+// filesFor returns the small files of the donor with config.json and tokenizer as
+// the plan writes them.
 func (e *Engine) filesFor(p *Plan) (map[string][]byte, error) {
 	files, err := p.donor.Files()
 	if err != nil {
@@ -102,14 +102,7 @@ func (e *Engine) filesFor(p *Plan) (map[string][]byte, error) {
 	if config == nil {
 		return files, nil
 	}
-	out, err := outputType(p.Recipe)
-	if err != nil {
-		return nil, err
-	}
-	if out != "" {
-		config = withDType(config, out)
-	}
-	if config, err = p.withLayers(config); err != nil {
+	if config, err = p.outputConfig(config); err != nil {
 		return nil, err
 	}
 	files = maps.Clone(files)

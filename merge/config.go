@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"mergesearch"
 	"mergesearch/merge/architecture"
@@ -143,29 +142,4 @@ func addEntry(text []byte, key, value string) []byte {
 		insert += ","
 	}
 	return bytes.Join([][]byte{text[:at], []byte(insert), text[at:]}, nil)
-}
-
-// withLayers returns config.json with the numbers of layers that the recipe's
-// slices make, under the key that the architecture has for each stack.
-func (p *Plan) withLayers(config []byte) ([]byte, error) {
-	for _, stack := range sortedKeys(p.layers) {
-		n := fmt.Sprint(p.layers[stack])
-		keys := []string{p.donor.architecture.LayersKey(stack)}
-		if keys[0] == "" {
-			keys = []string{"num_hidden_layers", "n_layer", "num_layers"}
-		}
-		done := false
-		for _, key := range keys {
-			if !done {
-				config, done = replaceEntry(config, strings.Split(key, "."), n)
-			}
-		}
-		if !done {
-			return nil, &mergesearch.InputError{
-				File: filepath.Join(p.donor.Dir(), "config.json"), Field: keys[0],
-				Problem: "no such entry, so the number of layers cannot be set", Hint: "give the model a config.json that names its number of layers",
-			}
-		}
-	}
-	return config, nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -82,6 +83,9 @@ func checkStacked(t *testing.T, e *merge.Engine, base *safetensors.Checkpoint) {
 	}
 	changed := 0
 	for key, v := range before {
+		if list, ok := v.([]any); ok && (key == "layer_types" || key == "mlp_layer_types") && !reflect.DeepEqual(after[key], append(slices.Clone(list), list[0])) {
+			t.Errorf("config.json: %s is %v, was %v", key, after[key], v)
+		}
 		if n, ok := v.(float64); ok && after[key] != v {
 			changed++
 			if after[key] != n+1 {

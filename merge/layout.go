@@ -245,9 +245,9 @@ func (l *layout) slices(cuts []mergesearch.Slice, levels []map[string]mergesearc
 	if next == 0 {
 		return &mergesearch.InputError{Field: "slices", Problem: "no slice has a layer"}
 	}
-	l.layers[stack] = next
 	for _, p := range parts {
 		for j := range p.layers {
+			l.layers[stack] = append(l.layers[stack], l.picked(p, j))
 			if err := l.layer(p, stack, j, belongs); err != nil {
 				return err
 			}
@@ -476,10 +476,7 @@ func (l *layout) makeDo(t *PlannedTensor) {
 
 // finish checks shapes and types, and resolves the parameters.
 func (l *layout) finish(t *PlannedTensor, p *part, at float64) error {
-	all := t.Inputs
-	if t.Base != nil {
-		all = append([]InputTensor{*t.Base}, all...)
-	}
+	all := t.all()
 	first := all[0]
 	for _, in := range all {
 		if in.model == l.donor {

@@ -21,8 +21,8 @@ type Plan struct {
 
 	method *method
 	donor  *model
-	models []*model       // all that the recipe names, stages included
-	layers map[string]int // layers of each stack whose number the recipe sets
+	models []*model          // all that the recipe names, stages included
+	layers map[string][]pick // of each stack whose layers the recipe chooses
 
 	aligned *commonVocabulary // nil: all models have the donor's vocabulary
 }
@@ -74,7 +74,9 @@ func (e *Engine) Plan(r mergesearch.Recipe) (*Plan, error) {
 		if err != nil {
 			return nil, inStage(err, st.Name)
 		}
-		s.stages[st.Name] = newStage(e, st.Name, p)
+		if s.stages[st.Name], err = newStage(e, st.Name, p); err != nil {
+			return nil, inStage(err, st.Name)
+		}
 	}
 	return s.plan(r)
 }
@@ -111,7 +113,7 @@ func (s scope) plan(r mergesearch.Recipe) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &layout{scope: s, Plan: &Plan{Recipe: r, Method: m.Method, method: m, layers: map[string]int{}}, dtype: out}
+	l := &layout{scope: s, Plan: &Plan{Recipe: r, Method: m.Method, method: m, layers: map[string][]pick{}}, dtype: out}
 	if err := l.chooseModels(); err != nil {
 		return nil, err
 	}

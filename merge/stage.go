@@ -18,12 +18,15 @@ type stage struct {
 }
 
 // newStage makes a planned recipe a model that later recipes can name.
-func newStage(e *Engine, name string, p *Plan) *model {
+func newStage(e *Engine, name string, p *Plan) (*model, error) {
 	s := &stage{engine: e, plan: p, index: map[string]int{}}
 	for i, t := range p.Tensors {
 		s.index[t.Name] = i
 	}
-	return &model{tensorSet: s, name: name, key: name, architecture: p.donor.architecture, plan: p}
+	m := &model{tensorSet: s, name: name, key: name, plan: p}
+	var err error
+	m.architecture, err = architectureOf(m)
+	return m, err
 }
 
 // Names is tensorSet's.
