@@ -78,6 +78,7 @@ func TestHostileRecipes(t *testing.T) {
 
 // recipeSeeds are recipes of every kind, sound and not.
 var recipeSeeds = []string{
+	"merge_method: ties\nbase_model: &b c\nmodels:\n- &a {model: a, parameters: &p {weight: &w [0.1, 1], density: 0.5}}\n- <<: *a\n  model: b\n- model: d\n  parameters:\n    <<: [*p, {normalize: 1}]\n    &k weight: *w\nparameters: {normalize: 0}\n",
 	"merge_method: linear\nmodels:\n- model: a\n  parameters: {weight: 0.5}\n- model: 'b c'\n",
 	"merge_method: ties\nbase_model: b\nmodels: [{model: a, parameters: {weight: [{filter: x, value: [1, 2]}, {value: 1e-9}]}}]\nparameters: {normalize: yes, int8_mask: off}\ndtype: torch.float16\nmergesearch: {seed: 3, compat: mergekit}\n",
 	"merge_method: slerp\nbase_model: b\nmodels:\n  - model: a\nparameters:\n  t:\n    - filter: self_attn\n      value: [0, 0.5, 0.3]\n    - value: \"0.5\"\nout_dtype: bfloat16\ncompat: mergekit\n",

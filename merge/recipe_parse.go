@@ -20,9 +20,9 @@ var (
 
 // ParseRecipe reads mergekit's YAML: one recipe, or several documents that name
 // each other's results, of which the last to be built becomes the recipe and the
-// others its stages. Unknown keys, parameters and methods are refused with line,
-// column and the nearest known word; so are anchors, aliases and tags. Errors are
-// *mergesearch.InputError without a file.
+// others its stages. Anchors, aliases and << are those of YAML 1.1. Unknown keys,
+// parameters and methods are refused with line, column and the nearest known word,
+// and tags are too. Errors are *mergesearch.InputError without a file.
 func ParseRecipe(text []byte) (mergesearch.Recipe, error) {
 	documents, err := parseDocuments(text)
 	if err != nil {

@@ -26,6 +26,8 @@ const (
 	maxDocuments   = 64
 )
 
+const shortText = "a recipe is a short text in YAML; is this one?"
+
 // document is one YAML document of a file. Lines of its nodes are counted from
 // the document's first one.
 type document struct {
@@ -121,7 +123,7 @@ func parseDocument(d documentText) (root ast.Node, err error) {
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
 		return nil, &mergesearch.InputError{Line: d.before + 1, Column: 1, Problem: "not readable as YAML"}
 	}
-	return file.Docs[0].Body, nil
+	return withoutAliases(file.Docs[0].Body, d.before)
 }
 
 // isBlank reports whether a document holds comments alone.
@@ -158,7 +160,7 @@ func tooMuch(text string) error {
 			problem = "a carriage return within a line"
 		}
 		if problem != "" {
-			return &mergesearch.InputError{Line: line, Column: 1, Problem: problem, Hint: "a recipe is a short text in YAML; is this one?"}
+			return &mergesearch.InputError{Line: line, Column: 1, Problem: problem, Hint: shortText}
 		}
 	}
 	return nil
