@@ -27,7 +27,9 @@ func speakers(t *testing.T, words map[string][]string) map[string]string {
 		}
 		vocab := map[string]int{}
 		for id, w := range words[name] {
-			vocab[w] = id
+			if w != "" { // a row without a token
+				vocab[w] = id
+			}
 		}
 		text, err := json.Marshal(map[string]any{
 			"version": "1.0", "added_tokens": []any{}, "pre_tokenizer": map[string]any{"type": "Whitespace"},
@@ -108,4 +110,20 @@ func TestDifferentWordsAreRefused(t *testing.T) {
 	if !bytes.Contains(c.Files["tokenizer.json"], []byte(`"one":1`)) {
 		t.Errorf("tokenizer.json %s", c.Files["tokenizer.json"])
 	}
+}
+
+// A fine-tune may have put its tokens into the padding of its base; two may not
+// have put different ones there.
+func TestTokensInThePadding(t *testing.T) {
+	e := open(t, speakers(t, map[string][]string{
+		"base": {"<unk>", "one", "", ""}, "chat": {"<unk>", "one", "<chat>", ""}, "tool": {"<unk>", "one", "<tool>", ""}, "more": {"<unk>", "one", "<chat>", "<more>"},
+	}))
+	r := weighted("task_arithmetic", "base", "more", "chat")
+	if err := e.CheckVocabulary(r); err != nil {
+		t.Error(err)
+	}
+	if c := build(t, e, r); bytes.Contains(c.Files["tokenizer.json"], []byte("<chat>")) {
+		t.Errorf("tokenizer.json is not the donor's: %s", c.Files["tokenizer.json"])
+	}
+	wantInputError(t, e.CheckVocabulary(weighted("task_arithmetic", "base", "tool", "chat")), "tokenizer", `token 2 is "<tool>" here, but "<chat>" in chat`)
 }

@@ -241,6 +241,10 @@ func TestCheck(t *testing.T) {
 		{{Name: "A"}, {Name: "B"}},
 		{a.with("vocab.txt", "1"), words("B", 3, "a", "b", "c").with("vocab.txt", "2")},
 		{Model{Name: "A"}.with("vocab.txt", "1"), Model{Name: "B"}.with("vocab.txt", "1")},
+		// Tokens in the padding of others, in any order.
+		{a, words("B", 3, "a", "b")},
+		{words("A", 4, "a", "b"), words("B", 4, "a", "b", "c"), words("C", 4, "a", "b", "c", "d")},
+		{words("A", 4, "a", "b", "c", "d"), words("B", 4, "a", "b"), words("C", 4, "a", "b", "c")},
 	} {
 		if err := Check(same); err != nil {
 			t.Errorf("%d: %v", i, err)
@@ -251,7 +255,7 @@ func TestCheck(t *testing.T) {
 		want  string
 	}{
 		{words("B", 3, "a", "x", "c"), `B/tokenizer.json: vocabulary: token 1 is "x" here, but "b" in A`},
-		{words("B", 3, "a", "b"), `token 2 is nothing here, but "c" in A`},
+		{words("B", 4, "a", "b"), `token 2 is nothing here, but "c" in A`},
 		{words("B", 4, "a", "b", "c", "d"), `token 3 is "d" here, but nothing in A`},
 		{words("B", 2, "a", "b", "c"), `token 2 is nothing here, but "c" in A`},
 		{words("B", 4, "b", "a").with(configFile, `{"pad_token": "<pad>"}`), `token 0 is "b" here, but "a" in A`},
@@ -270,6 +274,15 @@ func TestCheck(t *testing.T) {
 	err := Check([]Model{Model{Name: "A"}.with("vocab.txt", "1"), words("B", 3, "a").with("vocab.txt", "2")})
 	if fmt.Sprint(err) != "A/vocab.txt: differs from that of B" {
 		t.Errorf("%v", err)
+	}
+	for want, models := range map[string][]Model{
+		`C/tokenizer.json: vocabulary: token 2 is "d" here, but "c" in B`:     {words("A", 3, "a", "b"), words("B", 3, "a", "b", "c"), words("C", 3, "a", "b", "d")},
+		`C/tokenizer.json: vocabulary: token 2 is nothing here, but "c" in B`: {words("A", 4, "a", "b"), words("B", 4, "a", "b", "c"), words("C", 4).with(tokenizerFile, `{"model": {"vocab": {"a": 0, "b": 1, "d": 3}}}`)},
+		`C/tokenizer.json: vocabulary: token 2 is "c" here, but nothing in A`: {words("A", 3, "a", "b"), words("B", 3, "a", "b"), words("C", 4, "a", "b", "c")},
+	} {
+		if err := Check(models); fmt.Sprint(err) != want {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 	hole := Check([]Model{words("B", 4).with(tokenizerFile, `{"model": {"vocab": {"a": 0, "b": 1, "c": 3}}}`), a})
 	if fmt.Sprint(hole) != `A/tokenizer.json: vocabulary: token 2 is "c" here, but nothing in B` {

@@ -33,7 +33,7 @@
 //
 // Differences from mergekit (which breaks where not said otherwise): kind: zero
 // and tokens without a row work; a token named under tokens keeps its settings
-// (there it stops being special); a mean is rounded once; orders do not come from
+// (there it stops being special); a mean is not rounded; orders do not come from
 // hashes; built-in chat templates have no stray white space.
 //
 // Not here: splitting text into tokens (eval/lm/tokenizer), which tensors are
