@@ -160,7 +160,8 @@ func (r Recipe) names(model string) bool {
 }
 
 // ModelNames returns every model that the recipe and its stages name, sorted, but
-// not the stages themselves.
+// not the stages themselves. The result of a stage with an adapter, STAGE+ADAPTER,
+// is a name of its own.
 func (r Recipe) ModelNames() []string {
 	var names []string
 	r.Renamed(func(name string) string {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"mergesearch"
 )
 
 // modelCard returns README.md of a merged model: front matter for the Hugging
@@ -15,7 +17,7 @@ func modelCard(p *Plan, recipe []byte, tool string) []byte {
 	tool = cmp.Or(tool, "mergesearch")
 	var b bytes.Buffer
 	b.WriteString("---\nlibrary_name: transformers\ntags:\n- mergesearch\n- merge\nbase_model:\n")
-	names := p.Recipe.ModelNames()
+	names := sourceNames(p.Recipe)
 	for _, n := range names {
 		fmt.Fprintf(&b, "- %s\n", yamlString(n))
 	}
@@ -35,6 +37,23 @@ func modelCard(p *Plan, recipe []byte, tool string) []byte {
 		b.WriteString("    " + line)
 	}
 	return b.Bytes()
+}
+
+// sourceNames returns what a recipe is made of: its models, and adapters of stages.
+func sourceNames(r mergesearch.Recipe) []string {
+	stages := map[string]bool{}
+	for _, s := range r.Stages {
+		stages[s.Name] = true
+	}
+	var out []string
+	for _, name := range r.ModelNames() {
+		if ref, err := ParseModelRef(name); err == nil && stages[ref.Path] {
+			name = ModelRef{Path: ref.Adapter, Revision: ref.AdapterRevision}.String()
+		}
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // licences lists what the models' own cards say of their licences. Whether they

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mergesearch"
+	"mergesearch/merge/adapter"
 	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 )
@@ -18,7 +19,8 @@ type Options struct {
 	// Models maps the names that recipes use to model directories.
 	Models map[string]string
 	// Adapters maps names of models to directories of PEFT adapters, which are
-	// applied to these models while they are read.
+	// applied to these models while they are read. A name that Models lacks is a
+	// reference to the result of a stage, STAGE+ADAPTER.
 	Adapters map[string]string
 	// Base is the name of the model whose small files (config, tokenizer) go into
 	// merges whose recipe names no base model. Empty: the first model that the
@@ -40,8 +42,9 @@ type Options struct {
 
 // Engine holds opened models and merges them. It is safe for concurrent use.
 type Engine struct {
-	models []*model // sorted by name
-	base   string
+	models   []*model                    // sorted by name
+	adapters map[string]*adapter.Adapter // of stages, by the name that recipes use
+	base     string
 
 	kernel  kernel.Kernel
 	tile    int
@@ -84,7 +87,27 @@ func Open(o Options) (*Engine, error) {
 		e.models = append(e.models, m)
 	}
 	e.setKeys()
+	if err := e.openAdapters(o); err != nil {
+		e.Close()
+		return nil, err
+	}
 	return e, nil
+}
+
+// openAdapters opens the adapters of what is no model.
+func (e *Engine) openAdapters(o Options) error {
+	e.adapters = map[string]*adapter.Adapter{}
+	for _, name := range slices.Sorted(maps.Keys(o.Adapters)) {
+		if _, own := o.Models[name]; own {
+			continue
+		}
+		a, err := adapter.Open(o.Adapters[name])
+		if err != nil {
+			return err
+		}
+		e.adapters[name] = a
+	}
+	return nil
 }
 
 // setKeys gives each model the last element of its name as key, or all of it
@@ -107,6 +130,9 @@ func (e *Engine) setKeys() {
 func (e *Engine) Close() {
 	for _, m := range e.models {
 		m.release()
+	}
+	for _, a := range e.adapters {
+		a.Release()
 	}
 }
 

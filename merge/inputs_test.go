@@ -75,6 +75,77 @@ func TestQuantisedCheckpointsAreRefused(t *testing.T) {
 	wantInputError(t, err, dir, "a.qweight")
 }
 
+// writeLora writes an adapter of rank 2 and scale 2 for the queries of layer 1, and
+// returns its directory and matrices.
+func writeLora(t *testing.T) (dir string, a, b []float32) {
+	t.Helper()
+	const rank = 2
+	a, b = make([]float32, rank*32), make([]float32, 32*rank)
+	for i := range a {
+		a[i], b[i] = float32(i%7)/8, float32(i%5)/16
+	}
+	dir = filepath.Join(t.TempDir(), "lora")
+	prefix := "base_model.model.model.layers.1.self_attn.q_proj."
+	writeModel(t, dir, []mergesearch.Tensor{float32s(prefix+"lora_A.weight", []int{rank, 32}, a...), float32s(prefix+"lora_B.weight", []int{32, rank}, b...)}, nil)
+	config := `{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}`
+	if err := os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "adapter_model.safetensors")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "adapter_config.json"), []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return dir, a, b
+}
+
+// An adapter is applied to the result of a stage as to the checkpoint that it would
+// be, and the result without it stays.
+func TestAdapterOnAStage(t *testing.T) {
+	lora, _, _ := writeLora(t)
+	dirs, err := mergetest.Family(t.TempDir(), mergetest.Checkpoint{}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := merge.Open(merge.Options{Models: dirs, Adapters: map[string]string{"first+" + lora: lora, "expert-a+" + lora: lora}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	first := weighted("ties", "base", "expert-a", "expert-b")
+	first.Parameters["density"] = mergesearch.Number(0.4)
+	last := weighted("linear", "", "first+"+lora, "first", "expert-b")
+	last.Stages = []mergesearch.Stage{{Name: "first", Recipe: first}}
+	got := build(t, e, last).Fingerprint
+
+	by := map[string]string{"first": filepath.Join(t.TempDir(), "first"), "expert-b": dirs["expert-b"]}
+	if _, err := e.Write(t.Context(), first, by["first"], merge.WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	by["first+"+lora] = by["first"]
+	other, err := merge.Open(merge.Options{Models: by, Adapters: map[string]string{"first+" + lora: lora}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Close)
+	last.Stages = nil
+	if want := build(t, other, last).Fingerprint; got != want {
+		t.Errorf("in one go %s, through a checkpoint %s", got, want)
+	}
+	if build(t, other, weighted("linear", "", "first", "expert-b")).Fingerprint == build(t, other, weighted("linear", "", "first+"+lora, "expert-b")).Fingerprint {
+		t.Error("the adapter changes nothing")
+	}
+
+	small, err := mergetest.Family(t.TempDir(), mergetest.Checkpoint{Layers: 1}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err = merge.Open(merge.Options{Models: small, Adapters: map[string]string{"first+" + lora: lora}}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	last.Stages = []mergesearch.Stage{{Name: "first", Recipe: first}}
+	wantInputError(t, e.Check(last), "adapter_model.safetensors", "model.layers.1.self_attn.q_proj")
+}
+
 // An adapter is applied while its model is read, also under a merge.
 func TestAdapterIsAppliedWhileReading(t *testing.T) {
 	const name, rank, scale = "model.layers.1.self_attn.q_proj.weight", 2, 4 / 2.0
@@ -84,20 +155,7 @@ func TestAdapterIsAppliedWhileReading(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a, b := make([]float32, rank*32), make([]float32, 32*rank)
-	for i := range a {
-		a[i], b[i] = float32(i%7)/8, float32(i%5)/16
-	}
-	lora := filepath.Join(t.TempDir(), "lora")
-	prefix := "base_model.model.model.layers.1.self_attn.q_proj."
-	writeModel(t, lora, []mergesearch.Tensor{float32s(prefix+"lora_A.weight", []int{rank, 32}, a...), float32s(prefix+"lora_B.weight", []int{32, rank}, b...)}, nil)
-	config := `{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}`
-	if err := os.Rename(filepath.Join(lora, "model.safetensors"), filepath.Join(lora, "adapter_model.safetensors")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(lora, "adapter_config.json"), []byte(config), 0o666); err != nil {
-		t.Fatal(err)
-	}
+	lora, a, b := writeLora(t)
 	e, err := merge.Open(merge.Options{Models: dirs, Adapters: map[string]string{"tuned": lora}})
 	if err != nil {
 		t.Fatal(err)

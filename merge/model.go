@@ -120,15 +120,15 @@ func (o opened) raw(name string) ([]byte, error) {
 	return t.Data, err
 }
 
-// adapted is the tensorSet of a checkpoint with an adapter, which is applied while
-// the tensors are read.
+// adapted is a tensorSet with an adapter, which is applied while the tensors are
+// read.
 type adapted struct {
-	opened
+	tensorSet
 	adapter *adapter.Adapter
 }
 
 func (a adapted) source(name string) (kernel.Source, error) {
-	x, err := a.opened.source(name)
+	x, err := a.tensorSet.source(name)
 	if err != nil {
 		return nil, err
 	}
@@ -162,8 +162,13 @@ func (m *model) read(adapterDir string) error {
 	if m.adapter, err = adapter.Open(adapterDir); err != nil {
 		return err
 	}
-	m.tensorSet = adapted{opened: o, adapter: m.adapter}
-	return m.adapter.Check(func(tensor string) ([]int, bool) {
+	m.tensorSet = adapted{o, m.adapter}
+	return m.checkAdapter(m.adapter)
+}
+
+// checkAdapter demands that an adapter fits the model's tensors.
+func (m *model) checkAdapter(a *adapter.Adapter) error {
+	return a.Check(func(tensor string) ([]int, bool) {
 		info, ok := m.Info(tensor)
 		return info.Shape, ok
 	})

@@ -100,6 +100,13 @@ func (s scope) model(name string) (*model, error) {
 	if m := s.engine.modelNamed(name); m != nil {
 		return m, nil
 	}
+	if ref, err := ParseModelRef(name); err == nil && s.engine.adapters[name] != nil && s.stages[ref.Path] != nil {
+		m, err := withAdapter(s.stages[ref.Path], name, s.engine.adapters[name])
+		if err == nil {
+			s.stages[name] = m
+		}
+		return m, err
+	}
 	return nil, mergesearch.UnknownWord("model", name, append(s.engine.modelNames(), sortedKeys(s.stages)...))
 }
 

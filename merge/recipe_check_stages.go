@@ -59,12 +59,12 @@ func useStages(r mergesearch.Recipe, built, used map[string]bool) error {
 		switch {
 		case !stage:
 			continue
-		case name != ref.Path:
-			return &mergesearch.InputError{Field: name, Problem: stageWithParts}
+		case ref.Revision != "":
+			return &mergesearch.InputError{Field: name, Problem: stageWithRevision}
 		case !done:
 			return &mergesearch.InputError{Field: name, Problem: "names a stage that does not stand before it"}
 		}
-		used[name] = true
+		used[ref.Path] = true
 	}
 	return nil
 }

@@ -236,6 +236,7 @@ func TestRecipeDocuments(t *testing.T) {
 		{"all with names", file(doc("y", "x", "b"), doc("x", "a"), doc("z", "y")), "x y", "z-"},
 		{"a diamond", file(doc("d", "b", "c"), doc("c", "a"), doc("b", "a"), doc("a", "m")), "a c b", "d-"},
 		{"empty documents between", "---\n# nothing\n---\n" + file(doc("x", "a"), "# c\n", doc("", "x")) + "...\n---\n", "x", "x"},
+		{"an adapter on a result", file(doc("x", "a"), doc("y", "x+lora@v"), doc("", "y", "y+lora")), "x y", "y"},
 		{"a marker in a text", file(doc("x", "a"), doc("", "x")+"chat_template: |\n  {{ 'a template of two' }}\n  ---\n"), "x", "x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -265,7 +266,6 @@ func TestRecipeDocuments(t *testing.T) {
 		{"circle of all", file(doc("x", "y"), doc("y", "x")), 1, "in a circle"},
 		{"circle", file(doc("x", "y"), doc("y", "x"), doc("", "x")), 1, "in a circle"},
 		{"itself", doc("x", "x"), 1, "in a circle"},
-		{"adapter of a result", file(doc("x", "a"), doc("", "x+lora")), 7, "no adapter can be applied to it"},
 		{"revision of a result", file(doc("x", "a"), doc("", "x@main")), 7, "has no revision"},
 		{"name with a plus", doc("x+y", "a"), 1, "cannot be named as a model"},
 		{"name that is a word", doc("union", "a"), 1, "means something else"},
@@ -319,7 +319,7 @@ func TestRecipesThatNoTextHolds(t *testing.T) {
 		`nothing uses the result of stage "x"`:   func(r *mergesearch.Recipe) { r.Stages = []mergesearch.Stage{stage("x", "b")} },
 		`stage "x": merge_method: missing`:       func(r *mergesearch.Recipe) { r.Stages = []mergesearch.Stage{{Name: "x"}} },
 		`name: "a+b" cannot be named as a model`: func(r *mergesearch.Recipe) { r.Stages = []mergesearch.Stage{stage("a+b", "a")} },
-		"x+lora: the result of another document": func(r *mergesearch.Recipe) { r.Stages = []mergesearch.Stage{stage("x", "a")}; r.Base = "x+lora" },
+		"x@v: the result of another document":    func(r *mergesearch.Recipe) { r.Stages = []mergesearch.Stage{stage("x", "a")}; r.Base = "x@v" },
 	} {
 		r := ok
 		change(&r)

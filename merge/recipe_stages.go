@@ -22,8 +22,8 @@ func (n namedRecipe) refused(problem, hint string) error {
 	return n.parser.inputError(n.at, "name", problem, hint)
 }
 
-// stageWithParts is what is wrong with a stage's name before "@" or "+".
-const stageWithParts = "the result of another document has no revision, and no adapter can be applied to it"
+// stageWithRevision is what is wrong with a stage's name before "@".
+const stageWithRevision = "the result of another document has no revision"
 
 // stageName reads the name of a document.
 func (p *recipeParser) stageName(e entry) string {
@@ -64,8 +64,8 @@ func assembleStages(all []namedRecipe) (mergesearch.Recipe, error) {
 		for _, model := range n.recipe.ModelNames() {
 			ref, err := ParseModelRef(model)
 			if j, named := byName[ref.Path]; err == nil && named {
-				if ref.String() != ref.Path {
-					return mergesearch.Recipe{}, n.parser.inputError(n.at, model, stageWithParts, "apply the adapter to the models that it is made of")
+				if ref.Revision != "" {
+					return mergesearch.Recipe{}, n.parser.inputError(n.at, model, stageWithRevision, "write its name alone, or with an adapter")
 				}
 				needs[i] = append(needs[i], j)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"mergesearch/merge/adapter"
 	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 )
@@ -27,6 +28,12 @@ func newStage(e *Engine, name string, p *Plan) (*model, error) {
 	var err error
 	m.architecture, err = architectureOf(m)
 	return m, err
+}
+
+// withAdapter is a stage with an adapter applied to its result.
+func withAdapter(stage *model, name string, a *adapter.Adapter) (*model, error) {
+	m := &model{tensorSet: adapted{stage.tensorSet, a}, name: name, key: name, plan: stage.plan, architecture: stage.architecture}
+	return m, m.checkAdapter(a)
 }
 
 // Names is tensorSet's.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mergesearch"
@@ -19,8 +20,11 @@ func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.Models[name], err = locate(ref.Path, ref.Revision); err != nil {
-			return nil, err
+		isStage := func(s mergesearch.Stage) bool { return s.Name == ref.Path }
+		if !slices.ContainsFunc(r.Stages, isStage) {
+			if o.Models[name], err = locate(ref.Path, ref.Revision); err != nil {
+				return nil, err
+			}
 		}
 		if ref.Adapter == "" {
 			continue
