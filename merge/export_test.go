@@ -1,0 +1,6 @@
+package merge
+
+// Statistics returns how many numbers and tiles of masks the engine keeps.
+func (e *Engine) Statistics() int {
+	return e.stats.recent.Len() + e.bits.recent.Len()
+}
