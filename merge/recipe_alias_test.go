@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 // A recipe with anchors is the recipe with what they mark written out. PyYAML's
@@ -70,6 +71,7 @@ func TestAliasesThatGrow(t *testing.T) {
 	for want, text := range map[string]string{
 		"more than 32768 values": lists.String(), "more than 32768 values, with": mappings.String(), "nested deeper than 64": deep.String(),
 	} {
+		attacktest.Recipe(t, want, text)
 		_, err := ParseRecipe([]byte(text))
 		var in *mergesearch.InputError
 		if !errors.As(err, &in) || !strings.Contains(in.Problem, want) || in.Line == 0 || in.Hint == "" {

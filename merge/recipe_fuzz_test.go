@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 // parseConstant is what reading a recipe may allocate, in all, beside twice its
@@ -66,6 +67,7 @@ func TestHostileRecipes(t *testing.T) {
 		"one big module": "merge_method: linear\nmodules: {" + strings.Repeat("m", 500000) + ": {}}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			attacktest.Recipe(t, name, text)
 			var in *mergesearch.InputError
 			if _, err := parseWithin(t, []byte(text)); !errors.As(err, &in) {
 				t.Errorf("got %v, want an input error", err)

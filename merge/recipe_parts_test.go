@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 func TestParseSlicesModulesTokenizer(t *testing.T) {
@@ -187,6 +188,7 @@ func TestRecipePartErrors(t *testing.T) {
 		{"unknown type with prefix", models + "dtype: torch.float61\n", 4, `"float61" is no type that can be written`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			attacktest.Recipe(t, c.name, c.text)
 			_, err := ParseRecipe([]byte(c.text))
 			wantRefused(t, err, c.line, c.want)
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 func TestParseRecipe(t *testing.T) {
@@ -126,6 +127,7 @@ func TestRecipeErrors(t *testing.T) {
 		{"not UTF-8", "merge_method: \xff\n", 0, "UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			attacktest.Recipe(t, c.name, c.text)
 			_, err := ParseRecipe([]byte(c.text))
 			var in *mergesearch.InputError
 			if !errors.As(err, &in) {

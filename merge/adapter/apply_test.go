@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 )
@@ -235,7 +236,9 @@ func TestOpenRefuses(t *testing.T) {
 		"no tensors":        {nil, file(), "no tensors"},
 		"no safetensors":    {nil, []byte("pickle"), "header"},
 	} {
-		_, err := Open(write(t, map[string][]byte{ConfigFile: configText(c.settings), WeightsFile: c.weights}))
+		dir := write(t, map[string][]byte{ConfigFile: configText(c.settings), WeightsFile: c.weights})
+		attacktest.Adapter(t, what, dir)
+		_, err := Open(dir)
 		var in *mergesearch.InputError
 		if !errors.As(err, &in) || !bytes.Contains([]byte(err.Error()), []byte(c.want)) || in.File == "" {
 			t.Errorf("%s: error %v, want one with a file about %q", what, err, c.want)
@@ -246,7 +249,9 @@ func TestOpenRefuses(t *testing.T) {
 		"no weights":       {ConfigFile: configText(nil)},
 		"a pickle":         {ConfigFile: configText(nil), "adapter_model.bin": good},
 	} {
-		_, err := Open(write(t, files))
+		dir := write(t, files)
+		attacktest.Adapter(t, what, dir)
+		_, err := Open(dir)
 		var in *mergesearch.InputError
 		if !errors.As(err, &in) || in.File == "" {
 			t.Errorf("%s: error %v", what, err)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 	"mergesearch/merge/kernel"
 )
 
@@ -175,6 +176,7 @@ func TestReadConfig(t *testing.T) {
 		got := fmt.Sprint(block)
 		var in *mergesearch.InputError
 		if errors.As(err, &in) {
+			attacktest.Config(t, want, []byte(text))
 			got = err.Error()
 		}
 		if !strings.Contains(got, want) {

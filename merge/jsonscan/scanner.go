@@ -3,6 +3,7 @@ package jsonscan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -86,14 +87,41 @@ func (s *Scanner) Object(member func(key string) error) error {
 
 // Once returns a member for Object that refuses a key which comes twice.
 func (s *Scanner) Once(member func(key string) error) func(key string) error {
-	seen := map[string]struct{}{}
+	var seen keys
 	return func(key string) error {
-		if _, twice := seen[key]; twice {
+		if !seen.add(key) {
 			return s.Fail("key %.80q comes twice", key)
 		}
-		seen[key] = struct{}{}
 		return member(key)
 	}
+}
+
+// keys are those of an object that were read; a map only where they are many.
+type keys struct {
+	few  [4]string
+	n    int
+	many map[string]struct{}
+}
+
+// add reports whether the key is new.
+func (k *keys) add(key string) bool {
+	if k.many == nil {
+		if slices.Contains(k.few[:k.n], key) {
+			return false
+		}
+		if k.n < len(k.few) {
+			k.few[k.n] = key
+			k.n++
+			return true
+		}
+		k.many = map[string]struct{}{}
+		for _, f := range k.few {
+			k.many[f] = struct{}{}
+		}
+	}
+	before := len(k.many)
+	k.many[key] = struct{}{}
+	return len(k.many) > before
 }
 
 // Array calls item for each element, positioned at it.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 // sample returns tensors of several types, a scalar and an empty one among them.
@@ -172,6 +173,7 @@ func TestBadDirectories(t *testing.T) {
 
 func mustRefuse(t *testing.T, dir, file string, want ...string) {
 	t.Helper()
+	attacktest.Directory(t, filepath.Base(t.Name())+" "+filepath.Base(file), dir)
 	began := time.Now()
 	c, err := Open(dir)
 	if err == nil {

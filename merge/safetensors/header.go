@@ -88,7 +88,10 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 	}
 	h := Header{Length: 8 + int64(n)}
 	s := &jsonscan.Scanner{Source: string(text[8 : 8+n])}
-	if err := h.read(s); err != nil {
+	if strings.Count(s.Source, `"data_offsets"`) > MaxTensors {
+		return Header{}, fieldError("header", "more than %d tensors", MaxTensors)
+	}
+	if err := h.read(s, size-h.Length); err != nil {
 		var in *mergesearch.InputError
 		if errors.As(err, &in) {
 			return Header{}, err
@@ -98,7 +101,11 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 	return h, h.checkRanges(size - h.Length)
 }
 
-func (h *Header) read(s *jsonscan.Scanner) error {
+// read reads the header of a file with this many bytes of data. It stops as soon
+// as no further tensor could make it right.
+func (h *Header) read(s *jsonscan.Scanner, data int64) error {
+	var filled, end int64 // bytes of the tensors so far, and where the last of them ends
+	empty := 0
 	if len(s.Source) == 0 || s.Source[0] != '{' {
 		return s.Fail("want '{' as the first byte")
 	}
@@ -110,8 +117,27 @@ func (h *Header) read(s *jsonscan.Scanner) error {
 			return s.Fail("more than %d tensors", MaxTensors)
 		}
 		t, err := readInfo(s, name)
+		if err != nil {
+			return err
+		}
 		h.Tensors = append(h.Tensors, t)
-		return err
+		if t.Begin == t.End {
+			if empty++; empty > MaxEmptyTensors {
+				return fieldError(name, "more than %d empty tensors", MaxEmptyTensors)
+			}
+		}
+		filled, end = filled+t.End-t.Begin, max(end, t.End)
+		switch {
+		case filled > end: // more than there is room for
+			return h.overlap()
+		case end > data:
+			return &mergesearch.InputError{
+				Field:   "data",
+				Problem: fmt.Sprintf("truncated: the file has %d bytes, the header needs %d for %s", h.Length+data, h.Length+end, shown(name)),
+				Hint:    "the file is incomplete; copy or download it again",
+			}
+		}
+		return nil
 	}))
 	if err != nil {
 		return err
@@ -226,50 +252,61 @@ func readOffsets(s *jsonscan.Scanner, name string) (begin, end int64, err error)
 
 // checkBytes demands that the range holds exactly the elements of the shape.
 func (t Info) checkBytes() error {
-	bytes := uint64(t.DType.Size())
+	need := uint64(t.DType.Size())
 	for _, d := range t.Shape {
-		high, low := bits.Mul64(bytes, uint64(d))
+		high, low := bits.Mul64(need, uint64(d))
 		if high != 0 || low > math.MaxInt64 {
 			return fieldError(t.Name+".shape", "%v of %s overflows", t.Shape, t.DType)
 		}
-		bytes = low
+		need = low
 	}
 	if t.Begin > t.End {
 		return fieldError(t.Name+".data_offsets", "upside down: %d to %d", t.Begin, t.End)
 	}
-	if uint64(t.End-t.Begin) != bytes {
-		return fieldError(t.Name+".data_offsets", "%d bytes, but shape %v of %s needs %d", t.End-t.Begin, t.Shape, t.DType, bytes)
+	if uint64(t.End-t.Begin) != need {
+		return fieldError(t.Name+".data_offsets", "%d bytes, but shape %v of %s needs %d", t.End-t.Begin, t.Shape, t.DType, need)
 	}
 	return nil
 }
 
-// checkRanges sorts the tensors by place and demands that they fill the data
-// without hole or overlap.
-func (h *Header) checkRanges(data int64) error {
+// sort sorts the tensors by place.
+func (h *Header) sort() {
 	slices.SortStableFunc(h.Tensors, func(a, b Info) int {
 		return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End))
 	})
+}
+
+// overlap returns the error of the first tensor that begins inside another; there
+// is one.
+func (h *Header) overlap() error {
+	h.sort()
 	var end int64
-	empty := 0
+	for _, t := range h.Tensors {
+		if t.Begin < end {
+			return inside(t, end)
+		}
+		end = t.End
+	}
+	panic("safetensors: no tensor begins inside another")
+}
+
+func inside(t Info, end int64) error {
+	return fieldError(t.Name+".data_offsets", "begins at %d, inside the tensor that ends at %d", t.Begin, end)
+}
+
+// checkRanges sorts the tensors and demands that they fill the data without hole
+// or overlap.
+func (h *Header) checkRanges(data int64) error {
+	h.sort()
+	var end int64
 	for _, t := range h.Tensors {
 		switch {
 		case t.Begin > end:
 			return fieldError(t.Name+".data_offsets", "begins at %d, leaving a hole after %d", t.Begin, end)
 		case t.Begin < end:
-			return fieldError(t.Name+".data_offsets", "begins at %d, inside the tensor that ends at %d", t.Begin, end)
-		case t.Begin == t.End:
-			if empty++; empty > MaxEmptyTensors {
-				return fieldError(t.Name, "more than %d empty tensors", MaxEmptyTensors)
-			}
+			return inside(t, end)
 		}
 		end = t.End
-	}
-	if end > data {
-		return &mergesearch.InputError{
-			Field:   "data",
-			Problem: fmt.Sprintf("truncated: the file has %d bytes, the header needs %d", h.Length+data, h.Length+end),
-			Hint:    "the file is incomplete; copy or download it again",
-		}
 	}
 	if end < data {
 		return fieldError("data", "%d bytes after the last tensor", data-end)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 func file(header string, data int) []byte {
@@ -66,6 +67,7 @@ func TestLyingHeadersAreRefused(t *testing.T) {
 	for _, c := range lies {
 		t.Run(c.name, func(t *testing.T) {
 			b := file(c.header, 8)
+			attacktest.Weights(t, c.name, b)
 			_, err := ParseHeader(b, int64(len(b)))
 			var in *mergesearch.InputError
 			if !errors.As(err, &in) {
@@ -84,6 +86,7 @@ func TestHeaderLengthIsCheckedFirst(t *testing.T) {
 	} {
 		b := binary.LittleEndian.AppendUint64(nil, n)
 		b = append(b, `{}      `...)
+		attacktest.Weights(t, fmt.Sprintf("length %d", n), b)
 		if _, err := ParseHeader(b, int64(len(b))); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("length %d: %v, want %q", n, err, want)
 		}
@@ -113,8 +116,31 @@ func TestBombs(t *testing.T) {
 		"more than 8 dimensions": `,"a":{"dtype":"U8","shape":` + strings.Repeat("[", 1000), "want": `,"__metadata__":` + strings.Repeat(`{"a":`, 100_000),
 	} {
 		b := file("{"+header[1:]+"}", 8)
+		attacktest.Weights(t, name, b)
 		if _, err := ParseHeader(b, int64(len(b))); err == nil || !strings.Contains(err.Error(), name) && !strings.Contains(err.Error(), "want") {
 			t.Errorf("%v, want %q", err, name)
+		}
+	}
+}
+
+// many is the header of as many tensors as a file may have, of two bytes each.
+func many() []byte {
+	h := Header{}
+	for i := range MaxTensors {
+		h.Tensors = append(h.Tensors, Info{
+			Name: fmt.Sprintf("model.layers.%d.mlp.experts.%d.up_proj.weight", i/1000, i%1000), DType: mergesearch.BF16, Shape: []int{1, 1},
+			Begin: 2 * int64(i), End: 2 * int64(i+1),
+		})
+	}
+	return h.Append(nil)
+}
+
+func BenchmarkParseHeader(b *testing.B) {
+	text := many()
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := ParseHeader(text, int64(len(text))+2*MaxTensors); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
@@ -196,6 +222,7 @@ func TestIndex(t *testing.T) {
 		`{"metadata": {"a": 01}}`:                                      "want a value",
 		`{"metadata": {"a": nul}}`:                                     "want a value",
 	} {
+		attacktest.Index(t, want, []byte(text))
 		_, err := ParseIndex([]byte(text))
 		var in *mergesearch.InputError
 		if !errors.As(err, &in) || !strings.Contains(in.Error(), want) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mergesearch"
+	"mergesearch/merge/attacktest"
 )
 
 // tokenizer is a tokenizer.json of these parts.
@@ -100,6 +101,7 @@ var attacks = []struct {
 
 func TestAttacks(t *testing.T) {
 	for _, c := range attacks {
+		attacktest.Tokenizer(t, c.reason, c.file)
 		start := time.Now()
 		f, err := parseFile(c.file)
 		if f != nil && err == nil {
