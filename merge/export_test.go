@@ -4,3 +4,6 @@ package merge
 func (e *Engine) Statistics() int {
 	return e.stats.recent.Len() + e.bits.recent.Len()
 }
+
+// MergekitRecipes are recipes of the shapes that mergekit's documentation has.
+var MergekitRecipes = mergekitRecipes

@@ -114,7 +114,7 @@ dtype: float16
 `,
 	"README, tokenizer": `
 merge_method: linear
-models: [{model: m, parameters: {weight: 1}}]
+models: [{model: m, parameters: {weight: 1}}, {model: path/to/m, parameters: {weight: 0.5}}]
 tokenizer:
   source: "union"  # or another
   tokens:          # some
@@ -125,7 +125,7 @@ tokenizer:
 `,
 	"README, sources of tokens": `
 merge_method: linear
-models: [{model: m, parameters: {weight: 1}}]
+models: [{model: m, parameters: {weight: 1}}, {model: path/to/m, parameters: {weight: 0.5}}]
 tokenizer:
   source: union
   tokens:
@@ -144,13 +144,20 @@ tokenizer:
         kind: "model_token"
         model: "path/to/m"
         token_id: 1234
+`,
+	"README, a token of zeros": `
+merge_method: linear
+models: [{model: m, parameters: {weight: 1}}, {model: path/to/m, parameters: {weight: 0.5}}]
+tokenizer:
+  source: union
+  tokens:
     <|never|>:
       source:
         kind: "zero"
 `,
 	"README, two prompt formats": `
 merge_method: linear
-models: [{model: m, parameters: {weight: 1}}]
+models: [{model: m, parameters: {weight: 1}}, {model: one, parameters: {weight: 0.5}}, {model: two, parameters: {weight: 0.25}}]
 tokenizer:
   source: union
   tokens:
@@ -162,8 +169,8 @@ tokenizer:
       source: "two"
       force: true
 `,
-	"README, tokenizer_source": "merge_method: linear\nmodels: [{model: m, parameters: {weight: 1}}]\ntokenizer_source: \"union\"\n",
-	"README, chat_template":    "merge_method: linear\nmodels: [{model: m, parameters: {weight: 1}}]\nchat_template: \"auto\"\n",
+	"README, tokenizer_source": "merge_method: linear\nmodels: [{model: m, parameters: {weight: 1}}, {model: path/to/m, parameters: {weight: 0.5}}]\ntokenizer_source: \"union\"\n",
+	"README, chat_template":    "merge_method: linear\nmodels: [{model: m, parameters: {weight: 1}}, {model: one, parameters: {weight: 0.5}}]\nchat_template: \"auto\"\n",
 	"docs/multimerge": `
 name: one
 merge_method: linear
