@@ -18,6 +18,7 @@ var compatFloat32 = []string{"arcee_fusion", "ramplus_tl"}
 // for the tensor in float32 once for each model.
 func (b *binding) asMergekit(p *Plan, t *PlannedTensor) (apply, error) {
 	in := compat.Input{Method: t.method.Name, DType: b.computeType(p.Recipe), Shape: t.Shape, Global: t.Global}
+	var masks []kernel.Mask
 	order := make([]int, len(t.Inputs))
 	for i := range order {
 		order[i] = i
@@ -30,11 +31,14 @@ func (b *binding) asMergekit(p *Plan, t *PlannedTensor) (apply, error) {
 		in.Models = append(in.Models, as(in.DType, b.models[i].view))
 		in.PerModel = append(in.PerModel, t.PerModel[i])
 		if t.method.Random {
-			in.Masks = append(in.Masks, t.method.kept(b.operands(), i))
+			masks = append(masks, b.models[i].maskKey().mask(b.seed, 0))
 		}
 	}
 	if t.Base != nil {
 		in.Base = as(in.DType, b.base.view)
+	}
+	if t.method.Random {
+		in.Draw = func(model, element int) uint32 { return masks[model].Draw(element) }
 	}
 	merged, err := compat.Merge(in)
 	if err != nil {

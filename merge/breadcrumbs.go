@@ -12,24 +12,25 @@ import (
 //
 //	d_i = theta_i - theta_0 where its magnitude is among the density_i N behind
 //	the gamma_i N largest, else 0,
-//	out = theta_0 + lambda sum_i w_i d_i.
+//	out = theta_0 + lambda sum_i w_i d_i r_i.
 //
 // Davari and Belilovsky 2023, "Model Breadcrumbs" (arXiv 2312.06795, equation 1).
 // Numbers are mergekit's: of N elements floor(density N) are kept and floor(gamma N)
 // of the largest dropped, fewer if the two exceed N; density 1 keeps all. Of equal
-// magnitudes those with the lowest element numbers count as larger.
+// magnitudes those with the lowest element numbers count as larger. r_i is 1, or with
+// rescale the ratio of the sums of magnitudes before and after.
 var breadcrumbs = method{
 	Method: mergesearch.Method{
 		Name:      "breadcrumbs",
 		NeedsBase: true,
 		Parameters: []mergesearch.Parameter{
-			weightParameter, densityParameter, gammaParameter, lambdaParameter, flag("normalize", 0),
+			weightParameter, densityParameter, gammaParameter, lambdaParameter, flag("normalize", 0), flag("rescale", 0),
 		},
 		Usual: []mergesearch.Usual{
 			{Name: "breadcrumbs density 0.9 gamma 0.01", Values: map[string]float64{"weight": 1, "density": 0.9, "gamma": 0.01}, ShareWeight: true},
 		},
 	},
-	ignored:   []string{"rescale", "int8_mask"},
+	ignored:   []string{"int8_mask"},
 	check:     checkBreadcrumbs,
 	bind:      func(b *binding) apply { return b.combine(b.keepMiddle, false) },
 	reference: func(o operands) []float32 { return combineReference(o, o.keepMiddleReference, false) },
@@ -63,11 +64,11 @@ func (b *binding) keepMiddle(i int) sparseVector {
 		return sparseVector{}
 	}
 	drop, keep := middle(v, b.elements())
-	t := sparseVector{TaskVector: kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, drop+keep)}}
+	t := kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, drop+keep)}
 	if drop > 0 {
 		t.Keep, t.Drop = kernel.KeepBand, b.trim(i, drop)
 	}
-	return t
+	return b.trimmed(i, t, drop, keep)
 }
 
 func (o operands) keepMiddleReference(d []float32, i int) ([]float32, float32) {
@@ -81,5 +82,5 @@ func (o operands) keepMiddleReference(d []float32, i int) ([]float32, float32) {
 	for e := range kept {
 		kept[e] = kept[e] && !outliers[e]
 	}
-	return only(d, kept), 1
+	return o.rescaleReference(d, kept)
 }

@@ -12,13 +12,12 @@ var breadcrumbsTIES = method{
 		NeedsBase: true,
 		Parameters: []mergesearch.Parameter{
 			weightParameter, densityParameter, gammaParameter, lambdaParameter,
-			flag("normalize", 0), flag("int8_mask", 0),
+			flag("normalize", 0), flag("rescale", 0), flag("int8_mask", 0),
 		},
 		Usual: []mergesearch.Usual{
 			{Name: "breadcrumbs_ties density 0.9 gamma 0.01", Values: map[string]float64{"weight": 1, "density": 0.9, "gamma": 0.01, "normalize": 1}},
 		},
 	},
-	ignored:   []string{"rescale"},
 	check:     checkBreadcrumbs,
 	bind:      func(b *binding) apply { return b.combine(b.keepMiddle, true) },
 	reference: func(o operands) []float32 { return combineReference(o, o.keepMiddleReference, true) },

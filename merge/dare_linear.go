@@ -28,6 +28,5 @@ var dareLinear = method{
 	},
 	ignored:   []string{"int8_mask"},
 	bind:      func(b *binding) apply { return b.combine(b.keepDrawn, false) },
-	kept:      operands.drawn,
 	reference: func(o operands) []float32 { return combineReference(o, o.keepDrawnReference, false) },
 }

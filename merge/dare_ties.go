@@ -20,6 +20,5 @@ var dareTIES = method{
 		},
 	},
 	bind:      func(b *binding) apply { return b.combine(b.keepDrawn, true) },
-	kept:      operands.drawn,
 	reference: func(o operands) []float32 { return combineReference(o, o.keepDrawnReference, true) },
 }

@@ -21,6 +21,5 @@ var della = method{
 	},
 	check:     checkDella,
 	bind:      func(b *binding) apply { return b.combine(b.keepRanked, true) },
-	kept:      operands.drawnByRank,
 	reference: func(o operands) []float32 { return combineReference(o, o.keepRankedReference, true) },
 }

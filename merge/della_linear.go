@@ -38,7 +38,6 @@ var dellaLinear = method{
 	ignored:   []string{"int8_mask"},
 	check:     checkDella,
 	bind:      func(b *binding) apply { return b.combine(b.keepRanked, false) },
-	kept:      operands.drawnByRank,
 	reference: func(o operands) []float32 { return combineReference(o, o.keepRankedReference, false) },
 }
 

@@ -30,10 +30,6 @@ type method struct {
 	// and returns the function that computes elements lo to hi of it.
 	bind func(b *binding) apply
 
-	// kept returns which elements of input i a method with random masks keeps, for
-	// mergekit's arithmetic, which draws its own otherwise.
-	kept func(o operands, i int) []bool
-
 	// reference computes the tensor the slow and obvious way.
 	reference func(o operands) []float32
 }

@@ -25,6 +25,7 @@ const (
 	trimStat statKind = iota
 	magnitudeStat
 	keptStat
+	trimmedStat
 	rankedStat
 	bitsStat
 	productStat
@@ -42,7 +43,7 @@ type statKey struct {
 	kept         uint64  // elements or, of a mask, its bound
 	mask, stream uint64  // of a mask
 	low, width   float64 // of a mask by ranks
-	first        int     // element, of the bits of a tile
+	first        int     // element, of the bits of a tile; outliers dropped, of a trimmed sum
 	of           int32   // of products of task vectors: the identity of their base, counted from 1
 	set          string  // of statistics of several models
 }
@@ -143,6 +144,16 @@ func (b *binding) sumKept(i int, m kernel.Mask) float64 {
 	k.kept, k.mask, k.stream = uint64(m.KeepBelow), m.Key, m.Stream
 	return kept(&b.engine.stats, k, func() float64 {
 		return b.engine.kernel.SumKept(b.base.view, b.models[i].view, m, b.engine.tile, b.run)
+	})
+}
+
+// sumTrimmed returns the same over the elements that t keeps by magnitude, which are
+// this many behind as many outliers.
+func (b *binding) sumTrimmed(i int, t kernel.TaskVector, drop, keep int) float64 {
+	k := b.key(trimmedStat, b.base, b.models[i])
+	k.kept, k.first = uint64(keep), drop
+	return kept(&b.engine.stats, k, func() float64 {
+		return b.engine.kernel.SumTrimmed(b.base.view, b.models[i].view, t, b.engine.tile, b.run)
 	})
 }
 

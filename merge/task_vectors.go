@@ -60,7 +60,16 @@ func (b *binding) keepLargest(i int) sparseVector {
 	if keep == n {
 		return sparseVector{}
 	}
-	return sparseVector{TaskVector: kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, keep)}}
+	return b.trimmed(i, kernel.TaskVector{Keep: kernel.KeepMagnitude, Trim: b.trim(i, keep)}, 0, keep)
+}
+
+// trimmed adds to a task vector that keeps this many magnitudes behind as many
+// outliers the factor of what is kept.
+func (b *binding) trimmed(i int, t kernel.TaskVector, drop, keep int) sparseVector {
+	if b.flag("rescale") {
+		t.Scale = rescale(b.sumMagnitudes(i), b.sumTrimmed(i, t, drop, keep))
+	}
+	return sparseVector{TaskVector: t}
 }
 
 // keptElements is how many of n elements a density keeps: the product rounded
@@ -155,7 +164,11 @@ func keepAllReference(d []float32, _ int) ([]float32, float32) { return d, 1 }
 
 // keepLargestReference trims by sorting.
 func (o operands) keepLargestReference(d []float32, i int) ([]float32, float32) {
-	return only(d, kernel.SelectMagnitudeReference(d, keptElements(o.settings.models[i]["density"], len(d)))), 1
+	keep := keptElements(o.settings.models[i]["density"], len(d))
+	if keep == len(d) {
+		return d, 1
+	}
+	return o.rescaleReference(d, kernel.SelectMagnitudeReference(d, keep))
 }
 
 // only puts zeros where nothing is kept.

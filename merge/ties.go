@@ -13,14 +13,16 @@ import "mergesearch"
 // without the division when normalize is false. Yadav et al. 2023, "TIES-Merging"
 // (arXiv 2306.01708, section 3); electing on weighted sums and dividing by the
 // weights is mergekit's reading. Of n elements floor(density n) are kept, one at
-// least; of equal magnitudes those with the lowest element numbers.
+// least; of equal magnitudes those with the lowest element numbers. With rescale, as
+// mergekit offers it, d_i is multiplied by the ratio of the sums of magnitudes before
+// and after.
 var ties = method{
 	Method: mergesearch.Method{
 		Name:      "ties",
 		NeedsBase: true,
 		Parameters: []mergesearch.Parameter{
 			weightParameter, densityParameter, lambdaParameter,
-			flag("normalize", 1), flag("int8_mask", 0),
+			flag("normalize", 1), flag("rescale", 0), flag("int8_mask", 0),
 		},
 		Usual: []mergesearch.Usual{
 			{Name: "ties density 0.2", Values: map[string]float64{"weight": 1, "density": 0.2}},

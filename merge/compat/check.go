@@ -75,8 +75,11 @@ func checkSparse(in Input) error {
 				}
 			}
 		case "dare_linear", "dare_ties", "della", "della_linear":
-			if density < 1 && (i >= len(in.Masks) || len(in.Masks[i]) != len(in.Base)) {
-				return &mergesearch.InputError{Field: field, Problem: "a density below 1 without a mask of the tensor's size"}
+			if density >= 1 {
+				continue
+			}
+			if problem := in.checkDrawn(i); problem != "" {
+				return &mergesearch.InputError{Field: field, Problem: problem}
 			}
 		}
 	}

@@ -18,7 +18,11 @@ type Input struct {
 	Models   [][]float32       // without the base, in the recipe's order
 	Global   map[string]float64
 	PerModel []map[string]float64 // one for each of Models
-	Masks    [][]bool             // dare, della: the elements kept of each of Models
+
+	// For dare and della: the elements kept of each of Models, or the 32 bits drawn for
+	// an element of a model, to be compared with mergekit's probabilities.
+	Masks [][]bool
+	Draw  func(model, element int) uint32
 }
 
 // Output is a merged tensor and the type that mergekit gives it.

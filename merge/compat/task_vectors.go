@@ -25,7 +25,7 @@ func (in Input) combine(keep func(d []float32, p map[string]float64) []bool, ele
 		switch {
 		case in.Method == "task_arithmetic" || in.PerModel[i]["density"] >= 1:
 		case keep == nil:
-			delta = in.sparse(delta, in.Masks[i])
+			delta = in.sparse(delta, in.drawn(i, delta))
 		default:
 			delta = in.sparse(delta, keep(delta, in.PerModel[i]))
 		}
@@ -45,7 +45,7 @@ func (in Input) combine(keep func(d []float32, p map[string]float64) []bool, ele
 // that all had. Random masks are applied in float32 to float16 numbers.
 func (in Input) sparse(delta []float32, kept []bool) []float32 {
 	o := arith{in.DType}
-	if in.Masks != nil && o.d == mergesearch.F16 {
+	if (in.Masks != nil || in.Draw != nil) && o.d == mergesearch.F16 {
 		o.d = mergesearch.F32
 	}
 	masked := slices.Clone(delta)
@@ -128,8 +128,9 @@ func largest(x []float32, p map[string]float64) []bool {
 	return chosen(len(x), order(x, true)[:share(p["density"], len(x))])
 }
 
-// middle drops the share gamma of the largest, then the smallest. If there is no
-// largest to drop it keeps nothing, mergekit's defect.
+// middle drops the share gamma of the largest, then the smallest. Of equal magnitudes
+// the lowest numbers count as larger. If there is no largest to drop it keeps nothing,
+// mergekit's defect.
 func middle(x []float32, p map[string]float64) []bool {
 	n := len(x)
 	top := share(p["gamma"], n)
@@ -140,5 +141,5 @@ func middle(x []float32, p map[string]float64) []bool {
 	if top == 0 {
 		return make([]bool, n)
 	}
-	return chosen(n, order(x, false)[bottom:n-top])
+	return chosen(n, order(x, true)[top:n-bottom])
 }

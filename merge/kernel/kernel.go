@@ -111,8 +111,8 @@ const (
 	KeepAll       Keep = iota
 	KeepMagnitude      // those that Trim describes
 	KeepBand           // those that Trim describes and Drop does not
-	KeepRandom         // those that Mask draws, multiplied by Scale
-	KeepBits           // those whose bit is set, multiplied by Scale
+	KeepRandom         // those that Mask draws
+	KeepBits           // those whose bit is set
 )
 
 // TaskVector is one model of Combine with its coefficients.
@@ -122,16 +122,16 @@ type TaskVector struct {
 	Keep       Keep
 	Trim, Drop Trim
 	Mask       Mask
-	Bits       []byte // BitBytes for each block of the tile; see Kernel.KeepRanked
-	Scale      float32
+	Bits       []byte  // BitBytes for each block of the tile; see Kernel.KeepRanked
+	Scale      float32 // multiplies what is kept; 0 counts as 1
 }
 
 // factor returns what the kept elements are multiplied by.
 func (m TaskVector) factor() float32 {
-	if m.Keep == KeepRandom || m.Keep == KeepBits {
-		return m.Weight * m.Scale
+	if m.Scale == 0 {
+		return m.Weight
 	}
-	return m.Weight
+	return m.Weight * m.Scale
 }
 
 // Consensus says how Combine joins weighted task vectors.

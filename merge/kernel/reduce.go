@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 // Sums over whole tensors are made in two steps that both have a fixed order:
 // partial sums over blocks of TileMultiple elements, and JoinSums.
 
@@ -34,6 +36,26 @@ func (k Kernel) SumKept(base, x Source, m Mask, tileSize int, run Runner) float6
 // returns those of the elements from lo up to hi.
 func (k Kernel) SumBits(base, x Source, bits func(lo, hi int) []byte, tileSize int, run Runner) float64 {
 	return k.sum(base, x, nil, bits, tileSize, run)
+}
+
+// SumTrimmed returns the sum of |x - base| over the elements that m keeps by
+// magnitude; its Model is not used. Rescaling them is rare, so this is Go.
+func (k Kernel) SumTrimmed(base, x Source, m TaskVector, tileSize int, run Runner) float64 {
+	n := x.Len()
+	sums := make([]float64, (n+TileMultiple-1)/TileMultiple)
+	run(tilesOf(n, tileSize), func(i int) {
+		lo, hi := bounds(i, tileSize, n)
+		d := TaskVectorReference(Load(base.Slice(lo, hi)), Load(x.Slice(lo, hi)))
+		for from := lo; from < hi; from += TileMultiple {
+			sums[from/TileMultiple] = SumReference(min(hi-from, TileMultiple), func(e int) float64 {
+				if v := d[from-lo+e]; m.keeps(from+e, v) {
+					return math.Abs(float64(v))
+				}
+				return 0
+			})
+		}
+	})
+	return JoinSums(sums)
 }
 
 func (k Kernel) sum(base, x Source, m *Mask, bits func(lo, hi int) []byte, tileSize int, run Runner) float64 {

@@ -1,17 +1,24 @@
 """Merges random miniatures with mergekit and with mergesearch and compares every tensor.
 
-    python compare.py --mergesearch bin/mergesearch [--methods linear,ties] [--dtypes bfloat16]
+    python compare.py --mergesearch bin/mergesearch [--methods linear,ties] [--dtypes bfloat16] [--families llama]
 
-Needs mergekit (which brings torch and safetensors); mergesearch's own tests do not need
-this script. For each method, type and setting it runs both programs, directory to
-directory, mergesearch with and without --compat, and prints how many elements have equal
-bits, how many are one unit in the last place apart, how many are further apart, and the
-largest difference relative to the largest magnitude of the tensor. Methods with random
-masks are compared with density 1 here; with masks injected, in merge/compat.
+Needs mergekit (which brings torch, transformers and safetensors); mergesearch's own tests do
+not need this script. decided.py says what of mergekit is fixed, grid.py holds the settings.
+Three comparisons for each recipe:
+
+  compat   mergesearch --compat with mergekit, both computing in the models' type
+  default  mergesearch with mergekit computing in float32 (dtype: float32, out_dtype: the
+           models' type), which is what the default promises
+  rounding mergesearch's default with mergekit computing in the models' 16-bit type: the
+           difference of method, for information
+
+Counted are elements of equal bits, one unit in the last place apart, further apart by no
+more than 1e-6 of the largest magnitude of mergekit's tensor (`scale`), and beyond. `worst`
+is the largest difference divided by that magnitude.
 """
 
 import argparse
-import itertools
+import collections
 import json
 import pathlib
 import shutil
@@ -20,144 +27,134 @@ import tempfile
 
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-CONFIG = {
-    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 67, "hidden_size": 32,
-    "intermediate_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "head_dim": 8, "hidden_act": "silu", "rms_norm_eps": 1e-5, "max_position_embeddings": 128,
-    "tie_word_embeddings": False,
-}
+import grid
+import families
+import decided
 
-
-def shapes():
-    hidden, inner, vocab = CONFIG["hidden_size"], CONFIG["intermediate_size"], CONFIG["vocab_size"]
-    yield "model.embed_tokens.weight", (vocab, hidden)
-    for layer in range(CONFIG["num_hidden_layers"]):
-        at = f"model.layers.{layer}."
-        yield at + "input_layernorm.weight", (hidden,)
-        yield at + "post_attention_layernorm.weight", (hidden,)
-        for name, rows in (("q", hidden), ("k", hidden // 2), ("v", hidden // 2), ("o", hidden)):
-            yield f"{at}self_attn.{name}_proj.weight", (rows, hidden)
-        for name, shape in (("gate", (inner, hidden)), ("up", (inner, hidden)), ("down", (hidden, inner))):
-            yield f"{at}mlp.{name}_proj.weight", shape
-    yield "model.norm.weight", (hidden,)
-    yield "lm_head.weight", (vocab, hidden)
+CLOSE = 1e-6
+FIELDS = ("tensors", "elements", "equal", "one", "close", "beyond")
 
 
-def write_family(root, dtype):
-    generator = torch.Generator().manual_seed(1)
-    base = {n: torch.randn(s, generator=generator) * 0.05 + (1.0 if len(s) == 1 else 0.0) for n, s in shapes()}
-    for model in ("base", "a", "b", "c"):
-        weights = base if model == "base" else {
-            n: x + 0.01 * torch.randn(x.shape, generator=generator) for n, x in base.items()}
-        out = root / model
-        out.mkdir(parents=True)
-        save_file({n: x.to(dtype).contiguous() for n, x in weights.items()}, out / "model.safetensors", {"format": "pt"})
-        (out / "config.json").write_text(json.dumps(CONFIG | {"torch_dtype": str(dtype).removeprefix("torch.")}))
+def places(x):
+    """Return integers that order like the numbers; neighbours differ by one, and so do the two zeros."""
+    kind = {2: torch.int16, 4: torch.int32}[x.element_size()]
+    i = x.contiguous().view(kind).to(torch.int64)
+    return torch.where(i < 0, -1 - (i & (2 ** (8 * x.element_size() - 1) - 1)), i)
 
 
-# method: (needs a base model, models, settings of each model, settings of the recipe)
-GRID = {
-    "linear": (False, "abc", [{"weight": 0.5}, {"weight": [0.2, 1.0]}], [{}, {"normalize": False}]),
-    "slerp": (True, "a", [{}], [{"t": 0.3}, {"t": [0, 0.5, 1]}]),
-    "nuslerp": (True, "ab", [{"weight": 0.7}], [{}, {"nuslerp_flatten": False}, {"nuslerp_flatten": False, "nuslerp_row_wise": True}]),
-    "multislerp": (True, "abc", [{"weight": 0.4}], [{}]),
-    "karcher": (False, "abc", [{}], [{}]),
-    "task_arithmetic": (True, "abc", [{"weight": 0.4}], [{}, {"lambda": 0.8, "normalize": True}]),
-    "ties": (True, "abc", [{"weight": 0.6, "density": 0.5}, {"weight": 1, "density": 0.2}], [{}, {"normalize": False, "lambda": 1.2}]),
-    "dare_linear": (True, "abc", [{"weight": 0.4, "density": 1}], [{}]),
-    "dare_ties": (True, "abc", [{"weight": 0.4, "density": 1}], [{}]),
-    "breadcrumbs": (True, "abc", [{"weight": 0.5, "density": 0.6, "gamma": 0.1}], [{}]),
-    "breadcrumbs_ties": (True, "abc", [{"weight": 0.5, "density": 0.6, "gamma": 0.1}], [{}]),
-    "della_linear": (True, "abc", [{"weight": 0.4, "density": 1}], [{}]),
-    "della": (True, "abc", [{"weight": 0.4, "density": 1}], [{}]),
-    "model_stock": (True, "abc", [{}], [{}, {"filter_wise": True}]),
-    "nearswap": (True, "a", [{}], [{"t": 0.001}]),
-    "arcee_fusion": (True, "a", [{}], [{}]),
-    "sce": (True, "abc", [{}], [{}, {"select_topk": 0.5}]),
-    "ram": (True, "abc", [{}], [{"epsilon": 0.005}]),
-    "ramplus_tl": (True, "abc", [{}], [{"epsilon": 0.005}]),
-    "passthrough": (False, "a", [{}, {"scale": 0.7}], [{}]),
-}
+def compare(x, y):
+    """Count how far y is from mergekit's x."""
+    apart = (places(x.to(y.dtype)) - places(y)).abs()
+    difference, scale = (x.double() - y.double()).abs(), float(x.abs().max()) or 1.0
+    far = apart > 1
+    beyond = far & ~(difference <= CLOSE * scale)
+    return {"tensors": 1, "elements": x.numel(), "equal": int((apart == 0).sum()), "one": int((apart == 1).sum()),
+            "close": int((far & ~beyond).sum()), "beyond": int(beyond.sum()), "worst": float(difference.max()) / scale}
 
 
-def recipes(method, root, dtype):
-    base, models, own, shared = GRID[method]
-    for mine, ours in itertools.product(own, shared):
-        listed = [{"model": str(root / m), "parameters": mine} if mine else {"model": str(root / m)} for m in models]
-        recipe = {"merge_method": method, "models": listed, "dtype": dtype}
-        if base:
-            recipe["base_model"] = str(root / "base")
-        if ours:
-            recipe["parameters"] = ours
-        yield recipe
+class Table:
+    """Sums by method, type, comparison and documented difference; every tensor goes to a file."""
+
+    def __init__(self, log):
+        self.refused = collections.Counter()
+        self.log, self.rows = log, collections.defaultdict(lambda: dict.fromkeys(FIELDS, 0) | {"worst": 0.0})
+
+    def add(self, family, recipe, dtype, what, theirs, ours):
+        if theirs.keys() != ours.keys():
+            raise SystemExit(f"other tensors: {sorted(theirs.keys() ^ ours.keys())[:3]} in {recipe}")
+        for name, x in theirs.items():
+            if x.shape != ours[name].shape:
+                self.refuse(recipe, dtype, f"mergekit writes {len(x.shape)} dimensions instead of {len(ours[name].shape)}")
+                continue
+            c = compare(x, ours[name])
+            why = None if what == "compat" else grid.documented(recipe, name, x.shape)
+            row = self.rows[recipe["merge_method"], dtype, what, why or ""]
+            for f in FIELDS:
+                row[f] += c[f]
+            row["worst"] = max(row["worst"], c["worst"])
+            if self.log and c["equal"] < c["elements"]:
+                print(json.dumps({"family": family, "dtype": dtype, "what": what, "why": why, "tensor": name, "shape": list(x.shape), "recipe": recipe, **c}), file=self.log, flush=True)
+
+    def refuse(self, recipe, dtype, why):
+        self.refused[recipe["merge_method"], dtype, why] += 1
+
+    def print(self):
+        print("| method | type | comparison | tensors | elements | equal % | one unit | within 1e-6 of the scale | beyond | worst | |")
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        for (method, dtype, what, why), r in self.rows.items():
+            share = 100 * r["equal"] / r["elements"]
+            inside = {"compat": share >= 99.9 and r["close"] + r["beyond"] == 0, "default": r["beyond"] == 0 and (dtype != "float32" or r["worst"] <= CLOSE), "rounding": True}[what]
+            note = why or ("" if inside else "outside")
+            print(f"| {method} | {dtype} | {what} | {r['tensors']} | {r['elements']} | {share:.4f} | {r['one']} | {r['close']} | {r['beyond']} | {r['worst']:.1e} | {note} |")
+        print("\n| method | type | not compared | times |\n|---|---|---|---|")
+        for (method, dtype, why), n in self.refused.items():
+            print(f"| {method} | {dtype} | {why} | {n} |")
 
 
-def ulps(a, b):
-    """Distance in units in the last place, as integers that order like the numbers."""
-    kind = {2: torch.int16, 4: torch.int32}[a.element_size()]
-    def key(x):
-        i = x.contiguous().view(kind).to(torch.int64)
-        return torch.where(i < 0, -(i & (2 ** (8 * x.element_size() - 1) - 1)), i)
-    return (key(a) - key(b)).abs()
+class Harness:
+    def __init__(self, binary, root, family, dtype, table):
+        self.binary, self.root, self.family, self.dtype, self.table = binary, root, family, dtype, table
+        self.peer = decided.Peer()
+        families.write(root, family, getattr(torch, dtype))
 
+    def ours(self, recipe, *flags):
+        path, out = self.root / "recipe.yaml", self.root / "ours"
+        path.write_text(yaml.safe_dump(json.loads(json.dumps(recipe | {"mergesearch": {"seed": decided.SEED}}))))
+        shutil.rmtree(out, ignore_errors=True)
+        done = subprocess.run([self.binary, "merge", path, out, *flags], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(" ".join(done.stderr.split()))
+        return load_file(out / "model.safetensors")
 
-def compare(theirs, ours):
-    count, one, more, worst = 0, 0, 0, 0.0
-    if theirs.keys() != ours.keys():
-        return f"other tensors: {sorted(theirs.keys() ^ ours.keys())[:3]}"
-    for name, x in theirs.items():
-        y = ours[name]
-        if x.shape != y.shape:
-            return f"{name}: shape {tuple(y.shape)}, mergekit {tuple(x.shape)}"
-        if x.dtype != y.dtype:
-            x = x.to(y.dtype)
-        apart = ulps(x, y)
-        count += apart.numel()
-        one += int((apart == 1).sum())
-        more += int((apart > 1).sum())
-        scale = float(x.float().abs().max()) or 1.0
-        worst = max(worst, float((x.float() - y.float()).abs().max()) / scale)
-    return f"{100 * (count - one - more) / count:7.3f} % equal, {100 * one / count:7.3f} % one unit, {100 * more / count:7.3f} % more, worst {worst:.1e}"
+    def theirs(self, recipe):
+        out = self.root / "theirs"
+        shutil.rmtree(out, ignore_errors=True)
+        return self.decided.merge(recipe, out)
+
+    def run(self, recipe):
+        at = lambda name: str(self.root / name)
+        recipe = recipe | {"models": [m | {"model": at(m["model"])} for m in recipe["models"]]}
+        if "base_model" in recipe:
+            recipe["base_model"] = at(recipe["base_model"])
+        native = recipe | {"dtype": self.dtype}
+        add = lambda what, theirs, ours: self.table.add(self.family, recipe, self.dtype, what, theirs, ours)
+        ours = self.ours(native)
+        wide = recipe | {"dtype": "float32", "out_dtype": self.dtype}
+        for r, what in ((native, "rounding"), (wide, "default")):
+            if r is native and self.dtype == "float32":
+                continue
+            try:
+                theirs = self.theirs(r)
+            except Exception as e:
+                self.table.refuse(recipe, self.dtype, f"mergekit: {e!r:.120}")
+                continue
+            add(what, theirs, ours)
+            try:
+                add("compat", theirs, self.ours(r, "--compat"))
+            except RuntimeError as e:
+                self.table.refuse(recipe, self.dtype, f"--compat: {str(e).partition('parameters')[2]:.120}")
 
 
 def main():
-    from mergekit.config import MergeConfiguration
-    from mergekit.merge import run_merge
-    from mergekit.options import MergeOptions
-    import mergekit
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mergesearch", required=True)
-    parser.add_argument("--methods", default=",".join(GRID))
+    parser.add_argument("--methods", default=",".join(grid.GRID))
     parser.add_argument("--dtypes", default="float32,bfloat16,float16")
+    parser.add_argument("--families", default=",".join(families.FAMILIES))
+    parser.add_argument("--log", type=argparse.FileType("w"), help="a line of JSON for each tensor that is not equal")
     args = parser.parse_args()
-    print("mergekit", getattr(mergekit, "__version__", "of unknown version"), "torch", torch.__version__)
+    table = Table(args.log)
     for dtype in args.dtypes.split(","):
-        with tempfile.TemporaryDirectory() as scratch:
-            root = pathlib.Path(scratch)
-            write_family(root, getattr(torch, dtype))
-            for method in args.methods.split(","):
-                for recipe in recipes(method, root, dtype):
-                    text = yaml.safe_dump(json.loads(json.dumps(recipe)))  # without anchors
-                    setting = json.dumps([recipe["models"][0].get("parameters", {}), recipe.get("parameters", {})])
-                    outs = {k: root / k for k in ("theirs", "default", "compat")}
-                    for out in outs.values():
-                        shutil.rmtree(out, ignore_errors=True)
-                    try:
-                        run_merge(MergeConfiguration.model_validate(recipe), str(outs["theirs"]),
-                                  options=MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True))
-                        theirs = load_file(outs["theirs"] / "model.safetensors")
-                    except Exception as e:  # what the peer refuses is a line of the table too
-                        print(f"{dtype} {method} {setting}: mergekit: {str(e).splitlines()[0][:100]}")
-                        continue
-                    (root / "recipe.yaml").write_text(text)
-                    for mode in ("default", "compat"):
-                        done = subprocess.run([args.mergesearch, "merge", root / "recipe.yaml", outs[mode]] + (["--compat"] if mode == "compat" else []),
-                                              capture_output=True, text=True)
-                        line = done.stderr.strip() if done.returncode else compare(theirs, load_file(outs[mode] / "model.safetensors"))
-                        print(f"{dtype:9} {method:16} {mode:8} {line}  {setting}", flush=True)
+        for family in args.families.split(","):
+            with tempfile.TemporaryDirectory() as scratch:
+                harness = Harness(args.mergesearch, pathlib.Path(scratch), family, dtype, table)
+                for method in args.methods.split(","):
+                    for recipe in grid.recipes(method):
+                        if family == "llama" or not any(isinstance(v, list) for _, v in grid.values(recipe)):
+                            harness.run(recipe)
+    table.print()
 
 
 if __name__ == "__main__":

@@ -7,9 +7,7 @@ stable, vocabularies go by number and models by name, the base first; order=Fals
 all but the masks as it is.
 """
 
-import hashlib
 import pathlib
-import struct
 
 import mergekit.config
 import mergekit.merge_methods.easy_define as easy_define
@@ -17,7 +15,6 @@ import mergekit.merge_methods.generalized_task_arithmetic as gta
 import mergekit.scripts.multimerge as multimerge
 import mergekit.tokenizer.build as build
 import mergekit.tokenizer.embed as embed
-import numpy
 import torch
 import transformers
 import yaml
@@ -25,6 +22,8 @@ from mergekit.config import MergeConfiguration
 from mergekit.io.tasks import LoaderCache
 from mergekit.merge import run_merge
 from mergekit.options import MergeOptions
+
+from masks import draws
 
 
 def merge(text, out, folder):
@@ -92,26 +91,6 @@ def masked(sparsify):
 
 def draw(p):
     """The elements that mergesearch keeps with probability density, for DARE and seed 0."""
-    text = b"mergesearch mask 2\0" + struct.pack("<QQ", 0, len(now["model"])) + (now["model"] + now["tensor"]).encode()
-    key, stream = struct.unpack("<QQ", hashlib.sha256(text).digest()[:16])
-    e = numpy.arange(p.numel(), dtype=numpy.uint64)
-    pair, half = e % 256 // 2, e % 2
-    r, q = pair // 16, pair % 16
-    block = philox(e // 256 * 16 + q, stream, key)
-    word = numpy.choose((r // 2).astype(int), block)
-    upper = word >> (8 * (2 * (r % 2) + half)) & 0xff
-    drawn = upper << 24 | philox(e | 1 << 63, stream, key)[0] >> 8
+    drawn = draws(0, now["model"], now["tensor"], p.numel())
     keep = drawn < int(now["density"] * 2**32)
     return torch.from_numpy(keep).reshape(p.shape).to(p.dtype)
-
-
-def philox(counter, stream, key):
-    """Philox4x32-7 of many counters, four words of 32 bits each (Salmon et al., SC 2011)."""
-    low = numpy.uint64(0xffffffff)
-    c = [counter & low, counter >> numpy.uint64(32), numpy.full_like(counter, stream & 0xffffffff), numpy.full_like(counter, stream >> 32)]
-    k = [key & 0xffffffff, key >> 32]
-    for _ in range(7):
-        p0, p1 = numpy.uint64(0xD2511F53) * c[0], numpy.uint64(0xCD9E8D57) * c[2]
-        c = [(p1 >> numpy.uint64(32)) ^ c[1] ^ numpy.uint64(k[0]), p1 & low, (p0 >> numpy.uint64(32)) ^ c[3] ^ numpy.uint64(k[1]), p0 & low]
-        k = [(k[0] + 0x9E3779B9) & 0xffffffff, (k[1] + 0xBB67AE85) & 0xffffffff]
-    return c

@@ -3,7 +3,8 @@
 Needs mergekit at commit a6e402884ba9bc30da7f23e8304a35f19485de95 and torch (2.15
 was used, with one thread, on a processor of AMD with AVX2). The inputs come from a
 generator that the test repeats. Three things of the peer are fixed so that the
-result is defined: sorts and choices of the largest are stable, methods that keep
+result is defined: of equal magnitudes those that stand first count as larger (for
+della's ranks as smaller), methods that keep
 models in a set get them in the recipe's order, and random masks keep what the
 generator puts below the density.
 
@@ -11,6 +12,7 @@ usage: make_goldens.py [OUT [ROWSxCOLUMNS ...]]
 """
 
 import base64
+import collections
 import json
 import os
 import sys
@@ -74,7 +76,16 @@ class Listed(list):
 
 easy_define.set = Listed
 sort, argsort = torch.sort, torch.argsort
-torch.sort = lambda x, dim=-1, descending=False: sort(x, dim=dim, descending=descending, stable=True)
+
+
+def largest_last(x, descending=False):
+    """Sort so that of equal numbers those that stand first count as larger."""
+    values, places = sort(x, descending=True, stable=True)
+    return Sorted(values, places) if descending else Sorted(values.flip(0), places.flip(0))
+
+
+Sorted = collections.namedtuple("Sorted", "values indices")
+torch.sort = largest_last
 torch.argsort = lambda x, dim=-1, descending=False: argsort(x, dim=dim, descending=descending, stable=True)
 torch.topk = lambda x, k, largest=True: (None, argsort(x, descending=largest, stable=True)[:k])
 
