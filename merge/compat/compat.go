@@ -19,10 +19,9 @@ type Input struct {
 	Global   map[string]float64
 	PerModel []map[string]float64 // one for each of Models
 
-	// For dare and della: the elements kept of each of Models, or the 32 bits drawn for
-	// an element of a model, to be compared with mergekit's probabilities.
-	Masks [][]bool
-	Draw  func(model, element int) uint32
+	// Draw gives dare and della the 32 random bits of an element of a model, which decide
+	// with mergekit's probabilities whether it is kept.
+	Draw func(model, element int) uint32
 }
 
 // Output is a merged tensor and the type that mergekit gives it.

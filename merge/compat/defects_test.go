@@ -72,7 +72,7 @@ func TestRefused(t *testing.T) {
 	for name, in := range map[string]compat.Input{
 		"ties that keep nothing":    {Method: "ties", Models: [][]float32{x}, PerModel: []map[string]float64{{"density": .1}}},
 		"sce that chooses nothing":  {Method: "sce", Models: [][]float32{x}, PerModel: []map[string]float64{{}}, Global: map[string]float64{"select_topk": .5}},
-		"dare without a mask":       {Method: "dare_ties", Models: [][]float32{x}, PerModel: []map[string]float64{{"density": .5}}},
+		"dare without draws":        {Method: "dare_ties", Models: [][]float32{x}, PerModel: []map[string]float64{{"density": .5}}},
 		"two models for slerp":      {Method: "slerp", Models: [][]float32{x, x}, PerModel: []map[string]float64{{}, {}}},
 		"one model for model_stock": {Method: "model_stock", Models: [][]float32{x}, PerModel: []map[string]float64{{}}},
 		"a short tensor":            {Method: "ram", Models: [][]float32{x[:3]}, PerModel: []map[string]float64{{}}},

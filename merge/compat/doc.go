@@ -11,8 +11,8 @@
 //
 // Invariants.
 //
-//   - Functions are pure: no I/O, no clock, no randomness. Random masks come with
-//     the input.
+//   - Functions are pure: no I/O, no clock, no randomness. Random draws come
+//     with the input.
 //   - The order of models is that of the recipe, because mergekit's sums depend
 //     on it; the engine's own arithmetic sorts them by name instead.
 //   - Sums accumulate in float32, in the order in which torch adds with one thread

@@ -2,12 +2,9 @@ package compat
 
 import "mergesearch"
 
-// drawn returns which elements of model i's task vector random masks keep: the given
-// mask, or the draws compared with mergekit's probabilities.
+// drawn returns which elements of model i's task vector random masks keep: those whose
+// draw is below mergekit's probability.
 func (in Input) drawn(i int, delta []float32) []bool {
-	if i < len(in.Masks) {
-		return in.Masks[i]
-	}
 	kept := make([]bool, len(delta))
 	if in.PerModel[i]["density"] <= 0 {
 		return kept
@@ -88,9 +85,9 @@ func (in Input) ranked() [][]int {
 func (in Input) checkDrawn(i int) string {
 	density, epsilon := in.PerModel[i]["density"], in.PerModel[i]["epsilon"]
 	switch {
-	case in.Masks != nil && (i >= len(in.Masks) || len(in.Masks[i]) != len(in.Base)), in.Masks == nil && in.Draw == nil:
-		return "a density below 1 without a mask of the tensor's size"
-	case in.Masks != nil || in.Method != "della" && in.Method != "della_linear" || density <= 0:
+	case in.Draw == nil:
+		return "a density below 1 without random draws"
+	case in.Method != "della" && in.Method != "della_linear" || density <= 0:
 		return ""
 	case !(density-epsilon > 0 && density+epsilon < 1):
 		return "mergekit wants density +- epsilon in (0, 1)"

@@ -45,7 +45,7 @@ func (in Input) combine(keep func(d []float32, p map[string]float64) []bool, ele
 // that all had. Random masks are applied in float32 to float16 numbers.
 func (in Input) sparse(delta []float32, kept []bool) []float32 {
 	o := arith{in.DType}
-	if (in.Masks != nil || in.Draw != nil) && o.d == mergesearch.F16 {
+	if in.Draw != nil && o.d == mergesearch.F16 {
 		o.d = mergesearch.F32
 	}
 	masked := slices.Clone(delta)

@@ -8,7 +8,8 @@ Three comparisons for each recipe:
 
   compat   mergesearch --compat with mergekit, both computing in the models' type
   default  mergesearch with mergekit computing in float32 (dtype: float32, out_dtype: the
-           models' type), which is what the default promises
+           models' type) on the models in the order of their names, which is what the default
+           promises
   rounding mergesearch's default with mergekit computing in the models' 16-bit type: the
            difference of method, for information
 
@@ -30,8 +31,8 @@ import yaml
 from safetensors.torch import load_file
 
 import grid
-import families
 import decided
+import families
 
 CLOSE = 1e-6
 FIELDS = ("tensors", "elements", "equal", "one", "close", "beyond")
@@ -69,8 +70,8 @@ class Table:
                 self.refuse(recipe, dtype, f"mergekit writes {len(x.shape)} dimensions instead of {len(ours[name].shape)}")
                 continue
             c = compare(x, ours[name])
-            why = None if what == "compat" else grid.documented(recipe, name, x.shape)
-            row = self.rows[recipe["merge_method"], dtype, what, why or ""]
+            why = grid.documented(recipe, name, x.shape, what, dtype)
+            row = self.rows[recipe["merge_method"], dtype, what, why]
             for f in FIELDS:
                 row[f] += c[f]
             row["worst"] = max(row["worst"], c["worst"])
@@ -86,7 +87,7 @@ class Table:
         for (method, dtype, what, why), r in self.rows.items():
             share = 100 * r["equal"] / r["elements"]
             inside = {"compat": share >= 99.9 and r["close"] + r["beyond"] == 0, "default": r["beyond"] == 0 and (dtype != "float32" or r["worst"] <= CLOSE), "rounding": True}[what]
-            note = why or ("" if inside else "outside")
+            note = " ".join(filter(None, [why, "" if inside else "outside"]))
             print(f"| {method} | {dtype} | {what} | {r['tensors']} | {r['elements']} | {share:.4f} | {r['one']} | {r['close']} | {r['beyond']} | {r['worst']:.1e} | {note} |")
         print("\n| method | type | not compared | times |\n|---|---|---|---|")
         for (method, dtype, why), n in self.refused.items():
@@ -111,7 +112,7 @@ class Harness:
     def theirs(self, recipe):
         out = self.root / "theirs"
         shutil.rmtree(out, ignore_errors=True)
-        return self.decided.merge(recipe, out)
+        return self.peer.merge(recipe, out)
 
     def run(self, recipe):
         at = lambda name: str(self.root / name)
@@ -119,22 +120,44 @@ class Harness:
         if "base_model" in recipe:
             recipe["base_model"] = at(recipe["base_model"])
         native = recipe | {"dtype": self.dtype}
+        # By default models are added in the order of their names: so must the peer, or elections
+        # whose sums cancel but for rounding go the other way.
+        named = sorted(recipe["models"], key=lambda m: m["model"])
         add = lambda what, theirs, ours: self.table.add(self.family, recipe, self.dtype, what, theirs, ours)
         ours = self.ours(native)
         wide = recipe | {"dtype": "float32", "out_dtype": self.dtype}
-        for r, what in ((native, "rounding"), (wide, "default")):
-            if r is native and self.dtype == "float32":
-                continue
+        for r, what in ((native, "rounding"), (wide | {"models": named}, "default")):
             try:
                 theirs = self.theirs(r)
             except Exception as e:
                 self.table.refuse(recipe, self.dtype, f"mergekit: {e!r:.120}")
                 continue
-            add(what, theirs, ours)
+            if what == "default" or self.dtype != "float32":
+                add(what, theirs, ours)
+            if what == "default":
+                continue
             try:
                 add("compat", theirs, self.ours(r, "--compat"))
             except RuntimeError as e:
                 self.table.refuse(recipe, self.dtype, f"--compat: {str(e).partition('parameters')[2]:.120}")
+
+
+def kept(args):
+    """Print how many elements one model changes where mergekit's sorts are left as they are."""
+    print("\n| method | type | settings | tensors | elements | kept by both | tensors with another number |\n|---|---|---|---|---|---|---|")
+    for method in ("ties", "breadcrumbs", "breadcrumbs_ties"):
+        for dtype in args.dtypes.split(","):
+            with tempfile.TemporaryDirectory() as scratch:
+                harness = Harness(args.mergesearch, pathlib.Path(scratch), "llama", dtype, None)
+                harness.peer = decided.Peer(stable=False)
+                base = load_file(harness.root / "base" / "model.safetensors")
+                for density in (0.2, 0.5, 0.77):
+                    at = lambda name: str(harness.root / name)
+                    p = {"weight": 1, "density": density} | ({"gamma": 0.02} if method != "ties" else {})
+                    recipe = {"merge_method": method, "models": [{"model": at("a"), "parameters": p}], "base_model": at("base"), "dtype": "float32"}
+                    both = [harness.theirs(recipe), harness.ours(recipe)]
+                    counts = [{n: int((x[n] != base[n].float()).sum()) for n in base} for x in both]
+                    print(f"| {method} | {dtype} | density {density} | {len(base)} | {sum(x.numel() for x in base.values())} | {sum(counts[0].values())} | {sum(counts[0][n] != counts[1][n] for n in base)} |")
 
 
 def main():
@@ -143,6 +166,8 @@ def main():
     parser.add_argument("--methods", default=",".join(grid.GRID))
     parser.add_argument("--dtypes", default="float32,bfloat16,float16")
     parser.add_argument("--families", default=",".join(families.FAMILIES))
+    parser.add_argument("--exact", action="store_true", help="give mergekit correctly rounded functions (see decided.py)")
+    parser.add_argument("--kept", action="store_true", help="count what is kept where ties are left to mergekit")
     parser.add_argument("--log", type=argparse.FileType("w"), help="a line of JSON for each tensor that is not equal")
     args = parser.parse_args()
     table = Table(args.log)
@@ -150,11 +175,15 @@ def main():
         for family in args.families.split(","):
             with tempfile.TemporaryDirectory() as scratch:
                 harness = Harness(args.mergesearch, pathlib.Path(scratch), family, dtype, table)
+                if args.exact:
+                    decided.exact_functions()
                 for method in args.methods.split(","):
                     for recipe in grid.recipes(method):
                         if family == "llama" or not any(isinstance(v, list) for _, v in grid.values(recipe)):
                             harness.run(recipe)
     table.print()
+    if args.kept:
+        kept(args)
 
 
 if __name__ == "__main__":

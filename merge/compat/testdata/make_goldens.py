@@ -1,18 +1,20 @@
 """Write what mergekit gives for small tensors: goldens.json beside this file.
 
-Needs mergekit at commit a6e402884ba9bc30da7f23e8304a35f19485de95 and torch (2.15
-was used, with one thread, on a processor of AMD with AVX2). The inputs come from a
-generator that the test repeats. Three things of the peer are fixed so that the
-result is defined: of equal magnitudes those that stand first count as larger (for
-della's ranks as smaller), methods that keep
-models in a set get them in the recipe's order, and random masks keep what the
-generator puts below the density.
+Needs mergekit at the commit below and torch (2.15 was used, with one thread, on a
+processor of AMD with AVX2). The inputs come from a generator that the test repeats.
+Of a small tensor all values are stored; of others, whose names and shapes are those
+that transformers gives the miniatures of docs/peers/mergekit, a hash, or 64 values
+where bits need not agree. Three things of the peer are fixed so that the result is
+defined: of equal magnitudes those that stand first count as larger (for
+della's ranks as smaller), methods that keep models in a set get them in the recipe's
+order, and random masks keep what the generator puts below mergekit's probabilities.
 
-usage: make_goldens.py [OUT [ROWSxCOLUMNS ...]]
+usage: make_goldens.py [OUT]
 """
 
 import base64
 import collections
+import hashlib
 import json
 import os
 import sys
@@ -26,6 +28,15 @@ from mergekit.common import ImmutableMap, ModelPath, ModelReference
 from mergekit.io.tasks import GatherTensors
 from mergekit.merge_methods.registry import REGISTERED_MERGE_METHODS
 
+COMMIT = "a6e402884ba9bc30da7f23e8304a35f19485de95"
+SMALL = ("", [7, 11])
+MINIATURES = [
+    ("model.layers.0.self_attn.k_proj.weight", [36, 72]),
+    ("model.layers.0.input_layernorm.weight", [72]),
+    ("model.encoder.conv1.weight", [40, 12, 3]),
+]
+SAMPLES = 64
+INEXACT = {("slerp", "F32"), ("nuslerp", "F32"), ("karcher", "F32")}  # by functions that are not rounded to the nearest
 TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 WEIGHTS, DENSITIES = (0.7, 0.3, 0.45, 1.1, 0.13), (0.5, 0.31, 0.77, 0.4, 1)
 GTA = {"lambda": 0.83, "int8_mask": 0, "rescale": 0}
@@ -102,10 +113,10 @@ def run(seed, method, dtype, shape, count, has_base, parameters):
     shift = 0.05 if "far" in parameters else 0.01
     models = [typed(base.double().numpy().reshape(-1) + shift * g.take(n)) for _ in range(count)]
     densities = DENSITIES[:count]
-    # Masks are drawn for every model, used or not.
-    masks = [(g.take(n) + 1) / 2 < d for d in densities]
-    draws = iter([m for m, d in zip(masks, densities) if d < 1])
-    torch.bernoulli = lambda p: torch.from_numpy(next(draws)).reshape(p.shape).to(p.dtype)
+    # Draws are made for every model, used or not.
+    drawn = [(g.take(n) + 1) / 2 for _ in densities]
+    draws = iter([u for u, d in zip(drawn, densities) if d < 1])
+    torch.bernoulli = lambda p: (torch.from_numpy(next(draws)).reshape(p.shape) < p.double()).to(p.dtype)
     per_model = [dict(weight=w, density=d, gamma=0.013, epsilon=0.15, scale=0.7) for w, d in zip(WEIGHTS, densities)]
     tensors = {reference(f"m{i}"): m for i, m in enumerate(models)}
     maps = {reference(f"m{i}"): ImmutableMap(p) for i, p in enumerate(per_model)}
@@ -127,22 +138,29 @@ def run(seed, method, dtype, shape, count, has_base, parameters):
 
 def main():
     out = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens.json")
-    shapes = [[int(s) for s in a.split("x")] for a in sys.argv[2:]] or [[7, 11], [3, 23]]
     torch.set_num_threads(1)
     lines = []
     for i, (method, count, has_base, parameters) in enumerate(CASES):
         for dtype in TYPES:
-            for shape in shapes:
-                seed = 1000 * i + shape[0] * shape[1]
+            for name, shape in [SMALL, *MINIATURES]:
+                n = int(numpy.prod(shape))
+                seed = 10000 * i + n
                 result = run(seed, method, dtype, shape, count, has_base, parameters)
-                name = {v: k for k, v in TYPES.items()}[result.dtype]
-                raw = result.contiguous().view({4: torch.int32, 2: torch.int16}[result.element_size()])
+                raw = result.contiguous().view({4: torch.int32, 2: torch.int16}[result.element_size()]).numpy().reshape(-1)
+                text = lambda x: base64.b64encode(x.tobytes()).decode()
+                if not name:
+                    stored = {"want": text(raw)}
+                elif (method, dtype) in INEXACT:
+                    stored = {"tensor": name, "sample": text(raw[[k * n // SAMPLES for k in range(SAMPLES)]])}
+                else:
+                    stored = {"tensor": name, "hash": base64.b64encode(hashlib.sha256(raw.tobytes()).digest()).decode()}
                 lines.append(json.dumps({
                     "method": method, "dtype": dtype, "shape": shape, "seed": seed, "models": count, "base": has_base,
-                    "global": parameters, "type": name, "want": base64.b64encode(raw.numpy().tobytes()).decode(),
+                    "global": parameters, "type": {v: k for k, v in TYPES.items()}[result.dtype], **stored,
                 }))
+    origin = {"mergekit": COMMIT, "torch": torch.__version__, "numpy": numpy.__version__, "command": "python make_goldens.py"}
     with open(out, "w") as f:
-        f.write("[\n" + ",\n".join(lines) + "\n]\n")
+        f.write(json.dumps({"origin": origin})[:-1] + ',\n"goldens": [\n' + ",\n".join(lines) + "\n]}\n")
 
 
 main()
