@@ -72,21 +72,25 @@ func TestTIESOfOneExpertIsTaskArithmetic(t *testing.T) {
 	}
 }
 
-// With rescaling the magnitudes of what a mask keeps add up to those of the
-// whole task vector.
-func TestRescaledMaskKeepsTheSumOfMagnitudes(t *testing.T) {
+// With rescaling the magnitudes of what is kept add up to those of the whole task
+// vector; without, they are a share of it.
+func TestRescalingKeepsTheSumOfMagnitudes(t *testing.T) {
 	e := family(t, mergetest.Checkpoint{DType: mergesearch.F32}, merge.Options{})
-	r := recipe("dare_linear", "base", "expert-a")
-	r.Parameters["weight"] = mergesearch.Number(1)
-	full := sumOfDeltas(t, e, r)
-	r.Parameters["density"] = mergesearch.Number(0.4)
-	kept := sumOfDeltas(t, e, r)
-	if ratio := kept / full; ratio < 0.9999 || ratio > 1.0001 {
-		t.Errorf("sum of magnitudes %v, want %v", kept, full)
-	}
-	r.Parameters["rescale"] = mergesearch.Number(0)
-	if ratio := sumOfDeltas(t, e, r) / full; ratio < 0.35 || ratio > 0.45 {
-		t.Errorf("without rescaling the share of magnitudes is %v, want about 0.4", ratio)
+	for method, share := range map[string][2]float64{
+		"dare_linear": {.35, .45}, "dare_ties": {.35, .45}, "della": {.35, .55}, "ties": {.5, .95},
+		"breadcrumbs": {.4, .95}, "breadcrumbs_ties": {.4, .95},
+	} {
+		r := recipe(method, "base", "expert-a")
+		r.Parameters["weight"] = mergesearch.Number(1)
+		full := sumOfDeltas(t, e, r)
+		r.Parameters["density"], r.Parameters["rescale"] = mergesearch.Number(0.4), mergesearch.Number(1)
+		if ratio := sumOfDeltas(t, e, r) / full; ratio < 0.9999 || ratio > 1.0001 {
+			t.Errorf("%s: the share of magnitudes is %v, want 1", method, ratio)
+		}
+		r.Parameters["rescale"] = mergesearch.Number(0)
+		if ratio := sumOfDeltas(t, e, r) / full; ratio < share[0] || ratio > share[1] {
+			t.Errorf("%s: without rescaling the share of magnitudes is %v, want %v", method, ratio, share)
+		}
 	}
 }
 

@@ -250,12 +250,23 @@ func TestSums(t *testing.T) {
 					}
 					return 0
 				}
+				band := TaskVector{Keep: KeepBand, Trim: k.SelectMagnitude(base, x, n/2, TileMultiple, Serial), Drop: k.SelectMagnitude(base, x, n/9, TileMultiple, Serial)}
+				most, largest := SelectMagnitudeReference(delta, n/2), SelectMagnitudeReference(delta, n/9)
+				middle := func(e int) float64 {
+					if most[e] && !largest[e] {
+						return abs(e)
+					}
+					return 0
+				}
 				for _, tile := range []int{TileMultiple, 4 * TileMultiple} {
 					if got, want := k.SumMagnitudes(base, x, tile, Serial), SumReference(n, abs); got != want {
 						t.Fatalf("%d %s: sum of magnitudes %v, want %v", n, d, got, want)
 					}
 					if got, want := k.SumKept(base, x, mask, tile, Serial), SumReference(n, kept); got != want {
 						t.Fatalf("%d %s: sum kept %v, want %v", n, d, got, want)
+					}
+					if got, want := k.SumTrimmed(base, x, band, tile, Serial), SumReference(n, middle); got != want {
+						t.Fatalf("%d %s: sum of the middle %v, want %v", n, d, got, want)
 					}
 				}
 			}

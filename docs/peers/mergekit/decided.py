@@ -22,7 +22,26 @@ from mergekit.options import MergeOptions
 from masks import draws
 
 SEED = 7
-argsort, sort, topk = torch.argsort, torch.sort, torch.topk
+argsort, sort, topk, method = torch.argsort, torch.sort, torch.topk, torch.Tensor.argsort
+vectors, sparsify = gta.get_task_vectors, gta.sparsify
+
+
+def exact_functions():
+    """Replace the functions that torch and numpy compute to within a unit by correctly rounded ones."""
+    def exact(f):
+        return lambda x: f(x.double()).to(torch.float32).to(x.dtype)
+
+    def softmax(x, dim):
+        x = x.float()
+        y = torch.exp(x - x.amax(dim, keepdim=True))
+        return y / y.sum(dim, keepdim=True)
+
+    for name in ("acos", "arccos", "sin", "cos", "log", "exp"):
+        setattr(torch, name, exact(getattr(torch, name)))
+    for name in ("arccos", "sin"):  # of numpy, which slerp uses
+        f = getattr(numpy, name)
+        setattr(numpy, name, lambda x, f=f: numpy.float32(f(numpy.float64(x))))
+    torch.nn.functional.softmax = lambda x, dim: softmax(x, dim).to(x.dtype)
 
 
 class Listed(list):
@@ -44,7 +63,6 @@ class Peer:
         self.tensor, self.models, self.model = "", iter(()), ""
         torch.set_num_threads(1)
         easy_define.set = Listed
-        vectors, sparsify = gta.get_task_vectors, gta.sparsify
 
         def named(weight_info, base_model, tensors, tensor_parameters):
             found, base = vectors(weight_info, base_model, tensors, tensor_parameters)
@@ -56,6 +74,7 @@ class Peer:
             return sparsify(*args, **kwargs)
 
         gta.get_task_vectors, gta.sparsify, torch.bernoulli = named, next_model, self.bernoulli
+        torch.sort, torch.argsort, torch.topk, torch.Tensor.argsort = sort, argsort, topk, method
         if stable:
             torch.sort = largest_last
             torch.argsort = lambda x, dim=-1, descending=False: argsort(x, dim=dim, descending=descending, stable=True)

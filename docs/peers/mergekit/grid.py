@@ -1,6 +1,7 @@
 """The recipes: for each method whether it has a base, how many experts, and settings of models and of the recipe."""
 
 import itertools
+import math
 
 from families import EXPERTS
 
@@ -60,20 +61,36 @@ def values(recipe):
         yield from p.items()
 
 
-def documented(recipe, tensor, shape):
-    """Name the row of docs/mergekit-differences.md by which the default differs for a tensor, if one does."""
-    method, n = recipe["merge_method"], 1
-    for s in shape:
-        n *= s
+def documented(recipe, tensor, shape, what, dtype):
+    """Name the row of docs/mergekit-differences.md by which a tensor differs, or return an empty text."""
+    method, shared = recipe["merge_method"], recipe.get("parameters", {})
+    if method == "arcee_fusion":
+        return "importances at the threshold"
+    if what == "compat":
+        return "functions" if method in ("slerp", "nuslerp", "karcher") and dtype == "float32" else ""
     if tensor in ("lm_head.weight", "model.norm.weight") and any(isinstance(v, list) for _, v in values(recipe)):
         return "gradients at the head"
-    if method.startswith("breadcrumbs"):
-        for m in recipe["models"]:
-            density, gamma = m["parameters"]["density"], m["parameters"]["gamma"]
-            top = int(gamma * n)
-            top += min(0, n - int(density * n) - top)
-            if density < 1 and top == 0:
-                return "no outliers"
+    if method.startswith("breadcrumbs") and no_outliers(recipe, shape):
+        return "no outliers"
     if method.startswith("della") and len(shape) > 2:
         return "rows of della"
-    return None
+    if len(shape) > 1 and min(shape[0], shape[-1]) < SHORT:
+        if method == "nuslerp" and shared.get("nuslerp_flatten") is False:
+            return "nearly opposite"
+        if method == "model_stock" and shared.get("filter_wise"):
+            return "nearly cancelling"
+    return ""
+
+
+SHORT = 8  # elements of a row; longer random ones are never nearly opposite
+
+
+def no_outliers(recipe, shape):
+    """Tell whether gamma drops no element for some model, so that mergekit drops all."""
+    n = math.prod(shape)
+    for p in (m["parameters"] for m in recipe["models"]):
+        top = int(p["gamma"] * n)
+        top += min(0, n - int(p["density"] * n) - top)
+        if p["density"] < 1 and top == 0:
+            return True
+    return False

@@ -58,24 +58,6 @@ def arrange(order=True):
     build.build_tokenizer = lambda referenced_models, **rest: build_tokenizer(referenced_models=by_name(referenced_models), **rest)
 
 
-def exact_functions():
-    """Replace the functions that torch and numpy compute to within a unit by correctly rounded ones."""
-    def exact(f):
-        return lambda x: f(x.double()).to(torch.float32).to(x.dtype)
-
-    def softmax(x, dim):
-        x = x.float()
-        y = torch.exp(x - x.amax(dim, keepdim=True))
-        return y / y.sum(dim, keepdim=True)
-
-    for name in ("acos", "arccos", "sin", "cos", "log", "exp"):
-        setattr(torch, name, exact(getattr(torch, name)))
-    for name in ("arccos", "sin"):  # of numpy, which slerp uses
-        f = getattr(numpy, name)
-        setattr(numpy, name, lambda x, f=f: numpy.float32(f(numpy.float64(x))))
-    torch.nn.functional.softmax = lambda x, dim: softmax(x, dim).to(x.dtype)
-
-
 class Listed(list):
     """A set in the order in which its members came."""
 
