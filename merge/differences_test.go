@@ -1,0 +1,222 @@
+package merge_test
+
+import (
+	"bytes"
+	"math"
+	"path/filepath"
+	"testing"
+
+	"mergesearch"
+	"mergesearch/merge"
+	"mergesearch/merge/kernel"
+)
+
+// Rows of docs/mergekit-differences.md that no other test shows.
+
+// typed opens models of one tensor w in a type.
+func typed(t *testing.T, d mergesearch.DType, shape []int, models map[string][]float32) *merge.Engine {
+	t.Helper()
+	dirs := map[string]string{}
+	for name, x := range models {
+		dirs[name] = filepath.Join(t.TempDir(), name)
+		v := kernel.View{DType: d, Data: make([]byte, len(x)*d.Size())}
+		kernel.Store(v, x)
+		writeModel(t, dirs[name], []mergesearch.Tensor{{Name: "w", DType: d, Shape: shape, Data: v.Data}}, map[string]string{"config.json": `{"name": "` + name + `"}`})
+	}
+	return open(t, dirs)
+}
+
+func set(r mergesearch.Recipe, name string, v float64) mergesearch.Recipe {
+	r.Parameters[name] = mergesearch.Number(v)
+	return r
+}
+
+// A weight of 0.3 is 0.30078125 with compat, and 0.3 without.
+func TestWeightsAreNotRounded(t *testing.T) {
+	e := typed(t, mergesearch.BF16, []int{1}, map[string][]float32{"a": {1}})
+	r := set(set(recipe("linear", "", "a"), "weight", .3), "normalize", 0)
+	r.OutDType = "float32"
+	for compat, want := range map[string]float32{"": .3, "mergekit": .30078125} {
+		if r.Compat = compat; values(t, build(t, e, r), "w")[0] != want {
+			t.Errorf("compat %q: %v, want %v", compat, values(t, build(t, e, r), "w")[0], want)
+		}
+	}
+}
+
+// Magnitudes that add up to more than a float16 holds can be rescaled.
+func TestSumsDoNotOverflowFloat16(t *testing.T) {
+	const n = 2000
+	base, x := make([]float32, n), make([]float32, n)
+	for e := range x {
+		x[e] = 100
+	}
+	e := typed(t, mergesearch.F16, []int{n}, map[string][]float32{"base": base, "a": x})
+	for _, method := range []string{"ties", "breadcrumbs", "dare_linear", "della"} {
+		r := set(set(set(recipe(method, "base", "a"), "weight", 1), "density", .5), "rescale", 1)
+		var sum float64
+		for _, v := range values(t, build(t, e, r), "w") {
+			sum += float64(v)
+		}
+		if math.Abs(sum/(100*n)-1) > 1e-3 {
+			t.Errorf("%s: sum of magnitudes %v, want %v", method, sum, 100*n)
+		}
+	}
+}
+
+// A density below one element keeps one.
+func TestTIESKeepsOneElement(t *testing.T) {
+	e := openTensors(t, map[string][]float32{"base": {0, 0, 0, 0}, "a": {1, 4, 2, 3}}, 4)
+	r := set(set(recipe("ties", "base", "a"), "weight", 1), "density", .1)
+	mustBeNear(t, floats(t, build(t, e, r), "w"), []float32{0, 4, 0, 0})
+}
+
+// Beyond c = -0.9995 nuslerp is linear, as slerp is; mergekit divides by a sine near
+// zero.
+func TestNearlyOppositeVectorsAreInterpolated(t *testing.T) {
+	s := float32(math.Sqrt(1 - .9997*.9997))
+	e := openTensors(t, map[string][]float32{"a": {1, 0}, "b": {-.9997, s}}, 2)
+	r := weigh(recipe("nuslerp", "", "a", "b"), 3, 1)
+	mustBeNear(t, floats(t, build(t, e, r), "w"), []float32{.75 - .9997/4, s / 4})
+	r.Compat = "mergekit"
+	theta := math.Acos(-.9997)
+	want := (math.Sin(.75*theta) - .9997*math.Sin(.25*theta)) / math.Sin(theta)
+	if got := floats(t, build(t, e, r), "w")[0]; math.Abs(float64(got)-want) > 1e-2*want || want < .7 {
+		t.Errorf("with compat %v, want %v, far from the linear %v", got, want, .75-.9997/4)
+	}
+}
+
+// The result has the models' type where mergekit's is float32.
+func TestMethodsKeepTheType(t *testing.T) {
+	e := typed(t, mergesearch.BF16, []int{2, 2}, map[string][]float32{"base": {1, 2, 3, 4}, "a": {2, 2, 3, 5}})
+	for _, method := range []string{"arcee_fusion", "ramplus_tl"} {
+		for compat, want := range map[string]mergesearch.DType{"": mergesearch.BF16, "mergekit": mergesearch.F32} {
+			r := recipe(method, "base", "a")
+			r.Compat = compat
+			if x, err := build(t, e, r).Tensors.Tensor("w"); err != nil || x.DType != want {
+				t.Errorf("%s, compat %q: %s, %v, want %s", method, compat, x.DType, err, want)
+			}
+		}
+	}
+}
+
+// linear has no base model; one that is named without being listed is not used.
+func TestLinearIgnoresTheBase(t *testing.T) {
+	e := openTensors(t, map[string][]float32{"base": {9, 9}, "a": {1, 2}, "b": {3, 4}}, 2)
+	mustBeNear(t, floats(t, build(t, e, set(recipe("linear", "base", "a", "b"), "weight", 1)), "w"), []float32{2, 3})
+}
+
+// Without a base model the first model by name gives the configuration.
+func TestDonorIsTheFirstByName(t *testing.T) {
+	e := typed(t, mergesearch.F32, []int{1}, map[string][]float32{"b": {1}, "a": {2}, "c": {3}})
+	for range 3 {
+		c := build(t, e, set(recipe("linear", "", "c", "b", "a"), "weight", 1))
+		if !bytes.Contains(c.Files["config.json"], []byte(`"name": "a"`)) {
+			t.Errorf("config.json %s", c.Files["config.json"])
+		}
+	}
+}
+
+// Over a million elements all of them rank the importance; mergekit draws samples.
+func TestFusionRanksAllElements(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a million elements")
+	}
+	const rows, columns = 1025, 1024
+	a, b := make([]float32, rows*columns), make([]float32, rows*columns)
+	for e := range a {
+		a[e] = float32(math.Sin(float64(e)))
+		b[e] = a[e] + float32(.01*math.Sin(float64(3*e+1)))
+	}
+	e := openTensors(t, map[string][]float32{"base": a, "a": b}, rows, columns)
+	r := recipe("arcee_fusion", "base", "a")
+	x, err := build(t, e, r).Tensors.Tensor("w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := e.Reference(r, "w")
+	if err != nil || !bytes.Equal(x.Data, want) {
+		t.Errorf("other bytes than the reference's, which sorts all (%v)", err)
+	}
+}
+
+// della ranks along the last dimension, mergekit along the second, in which here the
+// magnitudes rise: it seldom keeps what comes first there.
+func TestRanksRunAlongTheLastDimension(t *testing.T) {
+	const rows, length = 64, 512
+	base, x := make([]float32, 2*rows*length), make([]float32, 2*rows*length)
+	for e := range x {
+		x[e] = 1 + float32(e/length) // equal in a row of the last dimension
+		if e%length >= length/2 {
+			x[e]++
+		}
+	}
+	e := typed(t, mergesearch.F32, []int{2, rows, length}, map[string][]float32{"base": base, "a": x})
+	r := set(set(set(set(recipe("della_linear", "base", "a"), "weight", 1), "density", .5), "epsilon", .45), "rescale", 0)
+	first := func(compat string) float64 {
+		r.Compat = compat
+		kept, all := 0., 0.
+		for i, v := range values(t, build(t, e, r), "w") {
+			if i/length%rows == 0 {
+				if v != 0 {
+					kept++
+				}
+				all++
+			}
+		}
+		return kept / all
+	}
+	if ours, theirs := first(""), first("mergekit"); math.Abs(ours-.5) > .05 || theirs > .12 {
+		t.Errorf("of the first rows %v are kept, with compat %v, want 0.5 and 0.05", ours, theirs)
+	}
+}
+
+// karcher has no tangent towards an opposite direction and passes it over; what
+// mergekit makes of the angle's sine leaves the first direction too.
+func TestKarcherOfOpposites(t *testing.T) {
+	x := []float32{.3, -.7, .2, .9, -.4, .1, .6}
+	y := make([]float32, len(x))
+	for e := range x {
+		y[e] = -3 * x[e]
+	}
+	e := openTensors(t, map[string][]float32{"a": x, "b": y}, len(x))
+	r := recipe("karcher", "", "a", "b")
+	want := make([]float32, len(x))
+	for e := range x {
+		want[e] = 2 * x[e]
+	}
+	mustBeNear(t, floats(t, build(t, e, r), "w"), want)
+	r.Compat = "mergekit"
+	for i, v := range floats(t, build(t, e, r), "w") {
+		if math.Abs(float64(v-want[i])) > 1e-5 {
+			t.Errorf("with compat element %d is %v, want %v", i, v, want[i])
+		}
+	}
+}
+
+// nearswap moves by t, mergekit weighs both with a rounded quotient: one unit in
+// float32 where that is not exact.
+func TestNearswapDoesNotDivide(t *testing.T) {
+	const n = 512
+	a, b := make([]float32, n), make([]float32, n)
+	for e := range a {
+		a[e] = float32(math.Sin(float64(e)))
+		b[e] = a[e] + float32(.02*math.Cos(float64(5*e)))
+	}
+	e := openTensors(t, map[string][]float32{"base": a, "a": b}, n)
+	r := set(recipe("nearswap", "base", "a"), "t", .003)
+	ours := floats(t, build(t, e, r), "w")
+	r.Compat = "mergekit"
+	theirs, differ := floats(t, build(t, e, r), "w"), 0
+	for i := range ours {
+		d := math.Abs(float64(ours[i] - theirs[i]))
+		if d > 1.2e-7 {
+			t.Errorf("element %d: %v, with compat %v", i, ours[i], theirs[i])
+		}
+		if d > 0 {
+			differ++
+		}
+	}
+	if differ == 0 {
+		t.Error("no element differs")
+	}
+}
