@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"path/filepath"
 	"testing"
@@ -218,5 +219,56 @@ func TestNearswapDoesNotDivide(t *testing.T) {
 	}
 	if differ == 0 {
 		t.Error("no element differs")
+	}
+}
+
+// In rows near the pole of the formula mergekit's angle in float32 shows.
+func TestAnglesOfNearlyOppositeRows(t *testing.T) {
+	const rows = 400
+	var a, b []float32
+	for r := range rows {
+		turn := float64(r)
+		size := 1 + math.Sin(turn)*math.Sin(turn)
+		to := turn + math.Pi - .036 - .02*math.Abs(math.Sin(3*turn)) // c from -0.99935 to -0.9984
+		a = append(a, float32(math.Cos(turn)), float32(math.Sin(turn)))
+		b = append(b, float32(size*math.Cos(to)), float32(size*math.Sin(to)))
+	}
+	e := openTensors(t, map[string][]float32{"a": a, "b": b}, rows, 2)
+	r := set(weigh(recipe("nuslerp", "", "a", "b"), 3, 1), "nuslerp_flatten", 0)
+	worst := func(compat string) (off float64) {
+		r.Compat = compat
+		got := floats(t, build(t, e, r), "w")
+		for i := 0; i < len(a); i += 2 {
+			x, y := float64(a[i]), float64(a[i+1])
+			u, v := float64(b[i]), float64(b[i+1])
+			theta := math.Abs(math.Atan2(x*v-y*u, x*u+y*v))
+			f, g := math.Sin(.75*theta)/math.Sin(theta), math.Sin(.25*theta)/math.Sin(theta)
+			off = max(off, math.Abs(f*x+g*u-float64(got[i])), math.Abs(f*y+g*v-float64(got[i+1])))
+		}
+		return off
+	}
+	if ours, theirs := worst(""), worst("mergekit"); ours > 1e-5 || theirs < 10*ours {
+		t.Errorf("off by %v, with compat by %v", ours, theirs)
+	}
+}
+
+// Of vectors that are parallel in float16 mergekit divides by a sine of zero, because
+// the bound for it is zero in that type; with compat the result is refused.
+func TestParallelVectorsInFloat16(t *testing.T) {
+	x, y := make([]float32, 40), make([]float32, 40)
+	for e := range x {
+		x[e], y[e] = 1, 1.5
+	}
+	e := typed(t, mergesearch.F16, []int{40}, map[string][]float32{"a": x, "b": y})
+	r := weigh(recipe("nuslerp", "", "a", "b"), 1, 1)
+	for _, v := range values(t, build(t, e, r), "w") {
+		if v != 1.25 {
+			t.Fatalf("got %v, want 1.25", v)
+		}
+	}
+	r.Compat = "mergekit"
+	var want *mergesearch.Failure
+	if _, err := e.Build(t.Context(), mergesearch.CandidateID("x"), r); !errors.As(err, &want) || want.Code != "not_finite" {
+		t.Errorf("with compat: %v, want a failure", err)
 	}
 }

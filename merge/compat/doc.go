@@ -17,29 +17,28 @@
 //     on it; the engine's own arithmetic sorts them by name instead.
 //   - Sums accumulate in float32, in the order in which torch adds with one thread
 //     on a processor with eight float32 lanes (sums.go), and are rounded once.
-//   - Of equal magnitudes at a threshold a stable sort decides. torch 2.15 sorts
-//     unstably unless told otherwise: there only the number of kept elements
-//     agrees, which in bfloat16 touches up to 1.5 % of the elements.
+//   - Of equal magnitudes at a threshold those with the lowest numbers count as larger
+//     (for della's ranks as smaller). torch 2.15 sorts unstably unless told otherwise:
+//     there only the number of kept elements agrees, which in bfloat16 touches up to
+//     1.5 % of the elements.
 //
-// How close it is. Against torch 2.15 with one thread and stable sorts, on tensors
-// of 2000 to 60000 elements of 1 to 5 models in float32, bfloat16 and float16
-// (testdata/make_goldens.py):
+// How close it is. Against torch 2.15 with one thread and ties decided as here, on
+// miniatures of two families with all methods, types and a grid of settings
+// (docs/log/mergekit-grid.md, docs/peers/mergekit, testdata/make_goldens.py):
 //
-//   - every bit agrees for linear, passthrough, nearswap, slerp, multislerp,
-//     karcher, task_arithmetic, ties, breadcrumbs, breadcrumbs_ties, dare_linear,
-//     dare_ties, della, della_linear, model_stock, sce, ram and ramplus_tl (of
-//     karcher in float32 a tensor of 77 elements does not);
-//   - nuslerp agrees in every bit in 16-bit types, but in float32 only in 98.6 % of
-//     the elements: in most tensors all agree, in some hardly any, by one unit of
-//     the larger terms;
-//   - arcee_fusion agrees in more than 99.99 % of the elements in float32, in all
-//     in bfloat16, in 99.8 % in float16: importances next to the threshold fall to
-//     the other side.
+//   - every bit agrees in bfloat16 and float16 but for arcee_fusion, and in float32
+//     but for arcee_fusion, nuslerp, karcher and slerp;
+//   - in float32 an angle's sine and arc cosine are not rounded to the nearest in the
+//     peer's libraries, one in ten is off by a unit, and moves every element of a
+//     tensor or row: 94 % of nuslerp's elements agree, 99.4 % of karcher's, in slerp
+//     few tensors are touched; differences stay below 4e-7 of the largest magnitude.
+//     With functions that are rounded to the nearest (compare.py --exact) every bit
+//     agrees;
+//   - arcee_fusion agrees in 99.9 % of the elements: importances next to the
+//     threshold fall to the other side, for the same reason.
 //
-// These, slerp and karcher go through sines, logarithms and exponentials that the
-// peer's libraries round in another way than Go's: one in twenty is off by one
-// unit. torch with several threads adds 32768 numbers and more in other orders,
-// which this package does not follow.
+// torch with several threads adds 32768 numbers and more in other orders, which this
+// package does not follow.
 //
 // Its defects are kept on purpose: weights are rounded to the compute type,
 // breadcrumbs without a largest element to drop keep nothing at all, and so on

@@ -99,11 +99,24 @@ func (in Input) columns(t float64, a, b []float32) []float32 {
 	for c := range stride {
 		dot := func(x, y []float32) []float32 {
 			p := o.mul(x, y)
-			return one(number32(in.DType, acrossRows(in.DType, c, stride, length, func(i int) float32 { return p[i] })))
+			return one(number32(in.DType, in.downColumn(c, stride, length, func(i int) float32 { return p[i] })))
 		}
 		for r, v := range o.arc(t, column(a, c), column(b, c), inOrder, dot) {
 			out[r*stride+c] = v
 		}
 	}
 	return out
+}
+
+// downColumn adds the terms of one column. Of tensors of three dimensions and more
+// torch computes the sums of four neighbours in all but the last side by side.
+func (in Input) downColumn(c, columns, terms int, term func(i int) float32) float32 {
+	last := in.Shape[len(in.Shape)-1]
+	if inner := columns / last; len(in.Shape) > 2 && last > 1 && inner > 1 {
+		if c/last < inner/rowGroups*rowGroups {
+			return cascade(terms, term)
+		}
+		return rowSum(terms, term)
+	}
+	return acrossRows(in.DType, c, columns, terms, term)
 }

@@ -139,7 +139,7 @@ class Harness:
             try:
                 add("compat", theirs, self.ours(r, "--compat"))
             except RuntimeError as e:
-                self.table.refuse(recipe, self.dtype, f"--compat: {str(e).partition('parameters')[2]:.120}")
+                self.table.refuse(recipe, self.dtype, f"--compat: {str(e)[-120:]}")
 
 
 def kept(args):
