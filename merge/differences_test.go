@@ -106,17 +106,6 @@ func TestLinearIgnoresTheBase(t *testing.T) {
 	mustBeNear(t, floats(t, build(t, e, set(recipe("linear", "base", "a", "b"), "weight", 1)), "w"), []float32{2, 3})
 }
 
-// Without a base model the first model by name gives the configuration.
-func TestDonorIsTheFirstByName(t *testing.T) {
-	e := typed(t, mergesearch.F32, []int{1}, map[string][]float32{"b": {1}, "a": {2}, "c": {3}})
-	for range 3 {
-		c := build(t, e, set(recipe("linear", "", "c", "b", "a"), "weight", 1))
-		if !bytes.Contains(c.Files["config.json"], []byte(`"name": "a"`)) {
-			t.Errorf("config.json %s", c.Files["config.json"])
-		}
-	}
-}
-
 // Over a million elements all of them rank the importance; mergekit draws samples.
 func TestFusionRanksAllElements(t *testing.T) {
 	if testing.Short() {
