@@ -27,7 +27,7 @@ import yaml
 from safetensors.torch import load_file
 
 import miniatures
-from compare import ulps
+from compare import places
 
 PARTS = {"tokenizer", "tokenizer_source", "chat_template"}
 SHELLS = {
@@ -178,7 +178,7 @@ def numbers(theirs, ours, rows):
             return f"{name}: {tuple(y.shape)}, mergekit {tuple(x.shape)}"
         if x.dtype != y.dtype:
             types, x = f" ({y.dtype}, mergekit {x.dtype})".replace("torch.", ""), x.to(y.dtype)
-        apart = ulps(x, y)
+        apart = (places(x) - places(y)).abs()
         count, one, more = count + apart.numel(), one + int((apart == 1).sum()), more + int((apart > 1).sum())
     return f"{100 * (count - one - more) / count:.3f}, {100 * one / count:.3f}, {100 * more / count:.3f}{types}"
 

@@ -84,13 +84,12 @@ def named(get_task_vectors):
 def masked(sparsify):
     def wrapped(tensor, density, **kwargs):
         now["model"], now["tensor"] = queue.pop(0)
-        now["density"] = density
         return sparsify(tensor, density=density, **kwargs)
     return wrapped
 
 
 def draw(p):
-    """The elements that mergesearch keeps with probability density, for DARE and seed 0."""
-    drawn = draws(0, now["model"], now["tensor"], p.numel())
-    keep = drawn < int(now["density"] * 2**32)
+    """The elements that mergesearch keeps with mergekit's probabilities, for DARE and seed 0."""
+    bounds = (p.double() * 2.0**32).floor().to(torch.int64).numpy().reshape(-1)
+    keep = draws(0, now["model"], now["tensor"], p.numel()).astype("int64") < bounds
     return torch.from_numpy(keep).reshape(p.shape).to(p.dtype)
