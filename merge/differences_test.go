@@ -261,3 +261,42 @@ func TestParallelVectorsInFloat16(t *testing.T) {
 		t.Errorf("with compat: %v, want a failure", err)
 	}
 }
+
+// Variances that are equal but for rounding may change places at sce's threshold; the
+// number that is selected is the same.
+func TestVariancesAtTheThreshold(t *testing.T) {
+	e := typed(t, mergesearch.BF16, []int{4}, map[string][]float32{
+		"base": {0, 0, 0, 0}, "a": {.1, .7, .01, .5}, "b": {.3, .1, .02, .5}, "c": {.7, .3, .01, .5},
+	})
+	r := set(recipe("sce", "base", "a", "b", "c"), "select_topk", .34) // 1 of the 3 that vary
+	for _, compat := range []string{"", "mergekit"} {
+		r.Compat = compat
+		selected := 0
+		for i, v := range values(t, build(t, e, r), "w") {
+			if v != 0 {
+				selected++
+			}
+			if v != 0 && i > 1 {
+				t.Errorf("compat %q: element %d is selected", compat, i)
+			}
+		}
+		if selected != 1 {
+			t.Errorf("compat %q: %d elements are selected, want 1", compat, selected)
+		}
+	}
+}
+
+// Near the pole of model_stock, at opposite task vectors, mergekit's cosine is rounded
+// onto it in 16 bits.
+func TestModelStockNearThePole(t *testing.T) {
+	e := typed(t, mergesearch.F16, []int{2}, map[string][]float32{"base": {0, 0}, "a": {.5, 0}, "b": {-.5, .0071}})
+	r := recipe("model_stock", "base", "a", "b")
+	if v := values(t, build(t, e, r), "w"); v[1] > -50 {
+		t.Errorf("got %v, want it far from the base model", v)
+	}
+	r.Compat = "mergekit"
+	var want *mergesearch.Failure
+	if _, err := e.Build(t.Context(), mergesearch.CandidateID("x"), r); !errors.As(err, &want) || want.Code != "not_finite" {
+		t.Errorf("with compat: %v, want a failure", err)
+	}
+}
