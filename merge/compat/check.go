@@ -100,7 +100,7 @@ func checkTopK(in Input) error {
 	for i, x := range in.Models {
 		deltas[i] = arith{in.DType}.sub(x, in.Base)
 	}
-	v := each(in.DType, len(in.Base), func(e int) float32 { return variance(in.DType, deltas, e) })
+	v := each(in.DType, len(in.Base), func(e int) float32 { return variance(deltas, e) })
 	if p > 0 && topK(v, p) > 0 {
 		return nil
 	}

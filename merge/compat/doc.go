@@ -26,16 +26,17 @@
 // miniatures of two families with all methods, types and a grid of settings
 // (docs/log/mergekit-grid.md, docs/peers/mergekit, testdata/make_goldens.py):
 //
-//   - every bit agrees in bfloat16 and float16 but for arcee_fusion, and in float32
-//     but for arcee_fusion, nuslerp, karcher and slerp;
-//   - in float32 an angle's sine and arc cosine are not rounded to the nearest in the
-//     peer's libraries, one in ten is off by a unit, and moves every element of a
+//   - every bit agrees in bfloat16 and float16 but for arcee_fusion and, in one
+//     element of a million, slerp; and in float32 but for these, nuslerp and karcher;
+//   - there the sine and the arc cosine of an angle are not rounded to the nearest in
+//     the peer's libraries, one in ten is off by a unit, and moves every element of a
 //     tensor or row: 94 % of nuslerp's elements agree, 99.4 % of karcher's, in slerp
-//     few tensors are touched; differences stay below 4e-7 of the largest magnitude.
-//     With functions that are rounded to the nearest (compare.py --exact) every bit
-//     agrees;
+//     few tensors are touched; differences stay below 4e-7 of the largest magnitude;
 //   - arcee_fusion agrees in 99.9 % of the elements: importances next to the
-//     threshold fall to the other side, for the same reason.
+//     threshold fall to the other side, by a logarithm or an exponential.
+//
+// With functions that are rounded to the nearest (compare.py --exact) every bit of
+// these agrees too.
 //
 // torch with several threads adds 32768 numbers and more in other orders, which this
 // package does not follow.

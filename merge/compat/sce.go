@@ -67,7 +67,7 @@ func energies(o arith, deltas [][]float32) []float32 {
 // is not defined.
 func mostVaried(d mergesearch.DType, deltas [][]float32, p float64) []bool {
 	n := len(deltas[0])
-	v := each(d, n, func(e int) float32 { return variance(d, deltas, e) })
+	v := each(d, n, func(e int) float32 { return variance(deltas, e) })
 	k := topK(v, p)
 	elements := make([]int, n)
 	for e := range elements {
@@ -88,20 +88,13 @@ func topK(v []float32, p float64) int {
 	return int(float32(float32(nonzero) * float32(p)))
 }
 
-// variance is Welford's, in float64 for float32 numbers and in float32 for shorter.
-func variance(d mergesearch.DType, deltas [][]float32, e int) float32 {
-	if d == mergesearch.F32 {
-		return float32(welford[float64](deltas, e))
-	}
-	return welford[float32](deltas, e)
-}
-
-func welford[T float32 | float64](deltas [][]float32, e int) T {
-	var mean, squares T
+// variance is Welford's, in float64.
+func variance(deltas [][]float32, e int) float32 {
+	var mean, squares float64
 	for i, t := range deltas {
-		delta := T(t[e]) - mean
-		mean += delta / T(i+1)
-		squares += T(delta * (T(t[e]) - mean))
+		delta := float64(t[e]) - mean
+		mean += delta / float64(i+1)
+		squares += float64(delta * (float64(t[e]) - mean))
 	}
-	return squares / T(len(deltas))
+	return float32(squares / float64(len(deltas)))
 }

@@ -126,8 +126,15 @@ func total(d mergesearch.DType, x []float32) float32 {
 
 // norm is the Euclidean norm of a vector, summed in float32 lane by lane. Of what
 // fills no vector, the last numbers are added with one rounding instead of two when
-// they do not fill half a vector either.
+// they do not fill half a vector either. In float16 torch adds one after the other.
 func norm(d mergesearch.DType, x []float32) float32 {
+	if d == mergesearch.F16 {
+		var s float32
+		for _, v := range x {
+			s += float32(v * v)
+		}
+		return number32(d, float32(math.Sqrt(float64(s))))
+	}
 	var acc [lanes]float32
 	width := vector(d)
 	whole := len(x) / width * width
