@@ -37,6 +37,9 @@ type example struct {
 // merges by default and, with compat, to what mergekit wrote: testdata/examples.json,
 // which docs/peers/mergekit/examples_golden.py made of the same models.
 func TestMergekitsRecipesMerge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	var golden struct {
 		Examples map[string]example `json:"examples"`
 	}

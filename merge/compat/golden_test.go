@@ -165,6 +165,9 @@ func (g golden) name() string {
 }
 
 func TestGoldens(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	type kind struct {
 		method string
 		dtype  mergesearch.DType
@@ -188,6 +191,9 @@ func TestGoldens(t *testing.T) {
 // One changed byte of a golden must fail: any of a hash, the lowest of a value whose bits
 // must agree, the highest of another.
 func TestGoldensSeeOneByte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	for i, g := range readGoldens(t) {
 		b, lowest := g.Want, 0
 		switch {
