@@ -74,9 +74,9 @@ static void load_row(row *w, const msmerge_ranks *r) {
   for (int64_t at = 0; at < r->n; at += MSMERGE_BLOCK) {
     int64_t len = block_length(r->n, at);
     load_magnitudes(w->m + at, &s, at, len);
+    const int32_t *m = w->m + at;  // zeros where the block is padded
     for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      int32_t m = w->m[at + e];
-      top = m > top && e < len ? m : top;
+      top = m[e] > top ? m[e] : top;
     }
   }
   w->lowest = (top >> BIN_SHIFT) - (BINS - 1);
