@@ -110,6 +110,7 @@ FN void combine_long(const msmerge_tile *t, const paired *given, const any_u32 *
   const paired *p = given;
   if (keep == MARKED) {
     for (int g = 0; g < PAIRS / 32; g++) {
+#pragma GCC ivdep  // out is none of the models; gcc gives up where it has to check that for many
       for (int q = 0; q < 16; q++) {
         combine_pair(p, base, lambda, n, keep, how, 32 * g + q, 16 * g + q, 0x000000ffu, 0x0000ff00u, out, mixed, weights);
         combine_pair(p, base, lambda, n, keep, how, 32 * g + 16 + q, 16 * g + q, 0x00ff0000u, 0xff000000u, out, mixed, weights);

@@ -25,6 +25,9 @@
     case 4:                 \
       f(4, __VA_ARGS__);    \
       break;                \
+    case 5:                 \
+      f(5, __VA_ARGS__);    \
+      break;                \
     default:                \
       f(n, __VA_ARGS__);    \
   }
@@ -99,7 +102,7 @@ FN int is_uniform_group(const msmerge_group *g) {
 // A tile is paired when its models and its output are bfloat16, and the models few
 // enough for loops of their own (see BY_COUNT).
 FN int is_paired_tile(const msmerge_tile *t, const msmerge_group *g) {
-  return is_uniform_group(g) && g->base.dtype == MSMERGE_BF16 && t->out_dtype == MSMERGE_BF16 && g->inputs <= 4;
+  return is_uniform_group(g) && g->base.dtype == MSMERGE_BF16 && t->out_dtype == MSMERGE_BF16 && g->inputs <= 5;
 }
 
 // HALF_OF_PAIR computes RESULT for one half of pair i_.
