@@ -60,43 +60,43 @@ FN int is_uniform_group(const msmerge_group *g) {
   return uniform;
 }
 
-#define EACH_UNIFORM_DELTA(type, convert, n, g, at, BODY)           \
-  {                                                                 \
-    const type *b_ = (const type *)g->base.data + at, *x_[MSMERGE_MAX_INPUTS];       \
-    for (int i = 0; i < n; i++) {                                   \
-      x_[i] = (const type *)g->x[i].data + at;                      \
-    }                                                               \
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {                       \
-      float b = convert(b_[e]), d[MSMERGE_MAX_INPUTS];                               \
-      for (int i = 0; i < n; i++) {                                 \
-        d[i] = task_vector(convert(x_[i][e]), b);                   \
-      }                                                             \
-      BODY                                                          \
-    }                                                               \
+#define EACH_UNIFORM_DELTA(type, convert, n, g, at, BODY)                      \
+  {                                                                            \
+    const type *b_ = (const type *)g->base.data + at, *x_[MSMERGE_MAX_INPUTS]; \
+    for (int i = 0; i < n; i++) {                                              \
+      x_[i] = (const type *)g->x[i].data + at;                                 \
+    }                                                                          \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                                  \
+      float b = convert(b_[e]), d[MSMERGE_MAX_INPUTS];                         \
+      for (int i = 0; i < n; i++) {                                            \
+        d[i] = task_vector(convert(x_[i][e]), b);                              \
+      }                                                                        \
+      BODY                                                                     \
+    }                                                                          \
   }
 
 // EACH_DELTA runs BODY for every element e of a block, with its value b in the base
 // and the task vectors d[0] to d[n - 1]. In whole blocks of a uniform group all of
 // an element's work is done in registers.
-#define EACH_DELTA(n, g, at, len, uniform, BODY)                    \
-  if (uniform && len == MSMERGE_BLOCK) {                            \
-    switch (g->base.dtype) {                                        \
-      case MSMERGE_BF16:                                            \
-        EACH_UNIFORM_DELTA(any_u16, load_bf16, n, g, at, BODY)      \
-        break;                                                      \
-      default:                                                      \
-        EACH_UNIFORM_DELTA(any_f32, , n, g, at, BODY)               \
-    }                                                               \
-  } else {                                                          \
-    float base_[MSMERGE_BLOCK], d_[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK];               \
-    load_group(g, at, len, base_, d_);                              \
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {                       \
-      float b = base_[e], d[MSMERGE_MAX_INPUTS];                                     \
-      for (int i = 0; i < n; i++) {                                 \
-        d[i] = d_[i][e];                                            \
-      }                                                             \
-      BODY                                                          \
-    }                                                               \
+#define EACH_DELTA(n, g, at, len, uniform, BODY)                       \
+  if (uniform && len == MSMERGE_BLOCK) {                               \
+    switch (g->base.dtype) {                                           \
+      case MSMERGE_BF16:                                               \
+        EACH_UNIFORM_DELTA(any_u16, load_bf16, n, g, at, BODY)         \
+        break;                                                         \
+      default:                                                         \
+        EACH_UNIFORM_DELTA(any_f32, , n, g, at, BODY)                  \
+    }                                                                  \
+  } else {                                                             \
+    float base_[MSMERGE_BLOCK], d_[MSMERGE_MAX_INPUTS][MSMERGE_BLOCK]; \
+    load_group(g, at, len, base_, d_);                                 \
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {                          \
+      float b = base_[e], d[MSMERGE_MAX_INPUTS];                       \
+      for (int i = 0; i < n; i++) {                                    \
+        d[i] = d_[i][e];                                               \
+      }                                                                \
+      BODY                                                             \
+    }                                                                  \
   }
 
 // A tile is paired when its models and its output are bfloat16, and the models few
@@ -106,16 +106,16 @@ FN int is_paired_tile(const msmerge_tile *t, const msmerge_group *g) {
 }
 
 // HALF_OF_PAIR computes RESULT for one half of pair i_.
-#define HALF_OF_PAIR(r, models, half_of, RESULT)                                      \
-  {                                                                                   \
-    float b = half_of(base_[i_]);                                                     \
-    float x[MSMERGE_MAX_INPUTS], d[MSMERGE_MAX_INPUTS];                               \
-    for (int i = 0; i < models; i++) {                                                \
-      x[i] = half_of(x_[i][i_]);                                                      \
-      d[i] = task_vector(x[i], b);                                                    \
-    }                                                                                 \
-    (void)d;                                                                          \
-    r = RESULT;                                                                       \
+#define HALF_OF_PAIR(r, models, half_of, RESULT)        \
+  {                                                     \
+    float b = half_of(base_[i_]);                       \
+    float x[MSMERGE_MAX_INPUTS], d[MSMERGE_MAX_INPUTS]; \
+    for (int i = 0; i < models; i++) {                  \
+      x[i] = half_of(x_[i][i_]);                        \
+      d[i] = task_vector(x[i], b);                      \
+    }                                                   \
+    (void)d;                                            \
+    r = RESULT;                                         \
   }
 
 // WRITE_TILE writes a tile. In long blocks of a paired tile where WHEN holds it
