@@ -9,27 +9,35 @@
 #include "group.h"
 #include "pairs.h"
 
-// BY_COUNT instantiates f for each small number of models as a constant, so that
-// its loops over models unroll, and once for a larger number.
-#define BY_COUNT(f, n, ...) \
-  switch (n) {              \
-    case 1:                 \
-      f(1, __VA_ARGS__);    \
-      break;                \
-    case 2:                 \
-      f(2, __VA_ARGS__);    \
-      break;                \
-    case 3:                 \
-      f(3, __VA_ARGS__);    \
-      break;                \
-    case 4:                 \
-      f(4, __VA_ARGS__);    \
-      break;                \
-    case 5:                 \
-      f(5, __VA_ARGS__);    \
-      break;                \
-    default:                \
-      f(n, __VA_ARGS__);    \
+enum { FEW_MODELS = 5 };  // of which operations have loops of their own
+
+// BY_FEW instantiates f for each number of few models as a constant, so that its
+// loops over models unroll.
+#define BY_FEW(f, n, ...) \
+  switch (n) {            \
+    case 1:               \
+      f(1, __VA_ARGS__);  \
+      break;              \
+    case 2:               \
+      f(2, __VA_ARGS__);  \
+      break;              \
+    case 3:               \
+      f(3, __VA_ARGS__);  \
+      break;              \
+    case 4:               \
+      f(4, __VA_ARGS__);  \
+      break;              \
+    case FEW_MODELS:      \
+      f(5, __VA_ARGS__);  \
+      break;              \
+  }
+
+// BY_COUNT does the same, and instantiates f once for a larger number.
+#define BY_COUNT(f, n, ...)    \
+  if ((n) <= FEW_MODELS) {     \
+    BY_FEW(f, n, __VA_ARGS__)  \
+  } else {                     \
+    f(n, __VA_ARGS__);         \
   }
 
 // load_group fills d with one block of each model, as task vectors if there is a
@@ -102,7 +110,7 @@ FN int is_uniform_group(const msmerge_group *g) {
 // A tile is paired when its models and its output are bfloat16, and the models few
 // enough for loops of their own (see BY_COUNT).
 FN int is_paired_tile(const msmerge_tile *t, const msmerge_group *g) {
-  return is_uniform_group(g) && g->base.dtype == MSMERGE_BF16 && t->out_dtype == MSMERGE_BF16 && g->inputs <= 5;
+  return is_uniform_group(g) && g->base.dtype == MSMERGE_BF16 && t->out_dtype == MSMERGE_BF16 && g->inputs <= FEW_MODELS;
 }
 
 // HALF_OF_PAIR computes RESULT for one half of pair i_.

@@ -100,26 +100,6 @@ FN void of_rows(int n, const msmerge_group *g, double *sums) {
   }
 }
 
-// BY_FEW is BY_COUNT for operations of at most MSMERGE_PRODUCT_INPUTS models.
-#define BY_FEW(f, n, ...) \
-  switch (n) {            \
-    case 1:               \
-      f(1, __VA_ARGS__);  \
-      break;              \
-    case 2:               \
-      f(2, __VA_ARGS__);  \
-      break;              \
-    case 3:               \
-      f(3, __VA_ARGS__);  \
-      break;              \
-    case 4:               \
-      f(4, __VA_ARGS__);  \
-      break;              \
-    case 5:               \
-      f(5, __VA_ARGS__);  \
-      break;              \
-  }
-
 static void products(const msmerge_group *g, double *sums) { BY_FEW(of_rows, g->inputs, g, sums) }
 
 FN void of_columns(int n, const msmerge_group *g, int64_t column, int64_t len, double *sums, int64_t stride) {
