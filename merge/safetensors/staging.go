@@ -138,7 +138,13 @@ func (s *staging) commit(manifest []byte) error {
 		return err
 	}
 	// rename(2) replaces an empty directory and refuses any other, in one step.
-	if err := syscall.Rename(s.tmp, s.out); err != nil {
+	switch err := syscall.Rename(s.tmp, s.out); {
+	case errors.Is(err, fs.ErrExist): // also what a directory that is not empty answers
+		return &mergesearch.InputError{
+			File: s.out, Problem: "directory was filled while this merge was under way, by another process",
+			Hint: "what the other process wrote was left as it is; choose another output directory",
+		}
+	case err != nil:
 		return &os.LinkError{Op: "rename", Old: s.tmp, New: s.out, Err: err}
 	}
 	if err := syncDirectory(filepath.Dir(s.out)); err != nil {

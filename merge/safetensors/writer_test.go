@@ -181,6 +181,39 @@ func TestOutputDirectoryMustBeFree(t *testing.T) {
 	}
 }
 
+// Of two writers of one directory the second finds that it was filled, and says so.
+func TestTwoWritersOfOneDirectory(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	var writers [2]*Writer
+	for i := range writers {
+		w, err := Create(out, []mergesearch.Tensor{{Name: "w", DType: mergesearch.F32, Shape: []int{1}}}, WriterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Abort()
+		if _, err := w.Write([]byte{byte(i), 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		writers[i] = w
+	}
+	if _, err := writers[0].Commit(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := writers[1].Commit()
+	var in *mergesearch.InputError
+	if !errors.As(err, &in) || !strings.Contains(in.Problem, "another process") {
+		t.Fatalf("second writer: %v", err)
+	}
+	c, err := Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	if x, err := c.Tensor("w"); err != nil || x.Data[0] != 0 {
+		t.Errorf("the first writer's file was touched: %v, %v", x.Data, err)
+	}
+}
+
 func TestMissingDataIsNotCommitted(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "m")
 	tensors := sample()
