@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"mergesearch"
@@ -93,6 +94,29 @@ func TestUnionOfVocabularies(t *testing.T) {
 		t.Error(err)
 	} else {
 		m.Release()
+	}
+}
+
+// Models without config.json get the aligned tokenizer too, and no config.json.
+func TestUnionWithoutConfig(t *testing.T) {
+	dirs := speakers(t, map[string][]string{"a": {"<unk>", "one", "two"}, "b": {"<unk>", "three", "one", "four"}})
+	for _, dir := range dirs {
+		if err := os.Remove(filepath.Join(dir, "config.json")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := weighted("linear", "a", "a", "b")
+	r.Tokenizer = &mergesearch.Tokenizer{Source: "union"}
+	c := build(t, open(t, dirs), r)
+	x, err := c.Tensors.Tensor("model.embed_tokens.weight")
+	if err != nil || x.Shape[0] != 5 {
+		t.Fatalf("%v, %v", x, err)
+	}
+	if !strings.Contains(string(c.Files["tokenizer.json"]), "four") {
+		t.Errorf("five rows of embeddings, tokenizer %s", c.Files["tokenizer.json"])
+	}
+	if _, has := c.Files["config.json"]; has {
+		t.Error("a config.json from nowhere")
 	}
 }
 

@@ -98,15 +98,12 @@ func (e *Engine) filesFor(p *Plan) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := files["config.json"]
-	if config == nil {
-		return files, nil
-	}
-	if config, err = p.outputConfig(config); err != nil {
-		return nil, err
-	}
 	files = maps.Clone(files)
-	files["config.json"] = config
+	if config := files["config.json"]; config != nil {
+		if files["config.json"], err = p.outputConfig(config); err != nil {
+			return nil, err
+		}
+	}
 	return p.withVocabulary(files)
 }
 
@@ -117,7 +114,8 @@ func (p *Plan) withVocabulary(files map[string][]byte) (map[string][]byte, error
 		maps.Copy(files, p.aligned.Files())
 		for _, key := range append(p.donor.architecture.VocabKeys(), "vocab_size") {
 			config, done := replaceEntry(files["config.json"], strings.Split(key, "."), fmt.Sprint(p.aligned.Rows()))
-			if files["config.json"] = config; done {
+			if done {
+				files["config.json"] = config
 				break
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"runtime"
 	"slices"
 
 	"mergesearch"
@@ -69,7 +68,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, mergesearch.UnknownWord("model", o.Base, slices.Sorted(maps.Keys(o.Models)))
 	}
 	if e.threads <= 0 {
-		e.threads = runtime.GOMAXPROCS(0)
+		e.threads = defaultThreads()
 	}
 	if e.tile%kernel.TileMultiple != 0 || e.tile < 0 {
 		panic("merge: TileElements must be a multiple of 4,096")

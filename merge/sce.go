@@ -16,8 +16,8 @@ import (
 //	erase    A = {i: sign(d_i) = sign(sum_i d_i)}, plus where that is zero,
 //	out = theta_0 + sum_A c_i d_i / sum_A c_i
 //
-// for d_i = theta_i - theta_0. Wan et al. 2024, "FuseChat" (arXiv 2408.07990). Of equal variances those with the lowest element numbers are selected.
-// As in mergekit, where the mean squares add up to less than 1e-6 the weights are
+// for d_i = theta_i - theta_0. Wan et al. 2024, "FuseChat" (arXiv 2408.07990). Of
+// equal variances those with the lowest element numbers are selected. As in mergekit, where the mean squares add up to less than 1e-6 the weights are
 // equal, and weights below 1e-6 are divided by as 1e-6. A share that selects nothing
 // gives the base model; mergekit writes a tensor of another shape.
 var sce = method{
