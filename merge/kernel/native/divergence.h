@@ -61,19 +61,6 @@ FN void add_terms(double *restrict lane, const double *restrict x) {
   }
 }
 
-// join_sums adds partial sums by the tree of the caller's JoinSums.
-FN double join_sums(double *sums, int64_t n) {
-  for (; n > 1; n = (n + 1) / 2) {
-    for (int64_t i = 0; i < n / 2; i++) {
-      sums[i] = sums[2 * i] + sums[2 * i + 1];
-    }
-    if (n % 2 == 1) {
-      sums[n / 2] = sums[n - 1];
-    }
-  }
-  return sums[0];
-}
-
 static double sum_exponentials(msmerge_view v, int64_t begin, int64_t end, double top, double *scratch) {
   double term[MSMERGE_BLOCK], *sums = scratch;
   for (int64_t from = begin; from < end; from += MSMERGE_REDUCE_BLOCK) {

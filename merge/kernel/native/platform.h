@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__NVPTX__) || defined(__CUDA__)
+// MSMERGE_DEVICE leaves out the loops over blocks, whose place the entries of
+// device/ take: for a GPU, or for the host, where they are tested.
+#if defined(__CUDA__)
 #define MSMERGE_DEVICE 1
 #define FN static inline __attribute__((device, always_inline))
 #else

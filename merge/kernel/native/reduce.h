@@ -6,6 +6,7 @@
 #define MSMERGE_REDUCE_H
 
 #include "combine.h"
+#include "lanes.h"
 
 #ifndef MSMERGE_DEVICE
 FN void add_to_lanes(double *restrict lane, const float *restrict a, const float *restrict b) {
@@ -22,15 +23,6 @@ FN void add_magnitudes(double *restrict lane, const float *restrict a) {
       lane[j] += (double)float_of((uint32_t)magnitude(a[e + j]));
     }
   }
-}
-
-FN double join_lanes(double *lane) {
-  for (int half = MSMERGE_LANES / 2; half > 0; half /= 2) {
-    for (int j = 0; j < half; j++) {
-      lane[j] += lane[j + half];
-    }
-  }
-  return lane[0];
 }
 
 FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked) {

@@ -29,6 +29,11 @@ FN float erase(int64_t n, float base, const float *d, const float *c) {
   return base + unless_nan(sum, mixed / least);
 }
 
+FN float erase_selected(int64_t n, float base, float *d, const float *c, float share, int32_t limit) {
+  keep_score(n, d, share, limit);
+  return erase(n, base, d, c);
+}
+
 #ifndef MSMERGE_DEVICE
 FN void load_kept(int64_t n, const msmerge_group *g, int64_t at, int64_t len, int uniform, float kept[][MSMERGE_BLOCK]) {
   float share = 1.0f / (float)n;
@@ -68,11 +73,6 @@ FN void squares_of(int64_t n, const msmerge_group *g, double *sums) {
 // squares writes for each block of 4,096 elements and each model the sum of the
 // squares of what is kept of its task vector.
 static void squares(const msmerge_group *g, double *sums) { BY_COUNT(squares_of, g->inputs, g, sums) }
-
-FN float erase_selected(int64_t n, float base, float *d, const float *c, float share, int32_t limit) {
-  keep_score(n, d, share, limit);
-  return erase(n, base, d, c);
-}
 
 // one_limit reports whether the same limit holds in all of a long block.
 FN int one_limit(const msmerge_group *g, int64_t from, int32_t *limit) {
