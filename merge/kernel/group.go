@@ -144,6 +144,10 @@ func (k Kernel) CombineLines(out View, g Group, l Lines, weights []float32, lo, 
 	}
 	return g.write(out, lo, hi, func(pin *runtime.Pinner, t *C.msmerge_tile, c *C.msmerge_group) {
 		l.set(pin, c, weights)
+		if k.device != nil {
+			k.device.groupTile("combine_lines", t, c, len(weights))
+			return
+		}
 		C.call_combine_lines(C.int(k.level), t, c)
 	})
 }
@@ -155,6 +159,10 @@ func (k Kernel) Nearswap(out View, g Group, t float32, lo, hi int) Counts {
 	return g.write(out, lo, hi, func(_ *runtime.Pinner, to *C.msmerge_tile, c *C.msmerge_group) {
 		step, slope, limit := nearswapSteps(t)
 		c.near, c.slope, c.threshold = C.float(step), C.float(slope), activeLimit(limit)
+		if k.device != nil {
+			k.device.groupTile("nearswap", to, c, 0)
+			return
+		}
 		C.call_nearswap(C.int(k.level), to, c)
 	})
 }
@@ -176,6 +184,10 @@ func (k Kernel) Fuse(out View, g Group, l Lines, divergence []float32, threshold
 	return g.write(out, lo, hi, func(pin *runtime.Pinner, t *C.msmerge_tile, c *C.msmerge_group) {
 		l.set(pin, c, divergence)
 		c.limit = C.float(threshold)
+		if k.device != nil {
+			k.device.groupTile("fuse", t, c, len(divergence))
+			return
+		}
 		C.call_fuse(C.int(k.level), t, c)
 	})
 }
@@ -186,6 +198,10 @@ func (k Kernel) SCE(out View, g Group, keep Selection, c []float32, lo, hi int) 
 	return g.write(out, lo, hi, func(pin *runtime.Pinner, t *C.msmerge_tile, to *C.msmerge_group) {
 		keep.set(to)
 		to.model_value = pinned[C.float](pin, c)
+		if k.device != nil {
+			k.device.groupTile("sce", t, to, 0)
+			return
+		}
 		C.call_sce(C.int(k.level), t, to)
 	})
 }
@@ -198,6 +214,10 @@ func (k Kernel) RAM(out View, g Group, epsilon float32, alone []float32, lo, hi 
 		c.threshold = activeLimit(epsilon)
 		if alone != nil {
 			c.model_value = pinned[C.float](pin, alone)
+		}
+		if k.device != nil {
+			k.device.groupTile("ram", t, c, 0)
+			return
 		}
 		C.call_ram(C.int(k.level), t, c)
 	})
@@ -215,6 +235,10 @@ func activeLimit(epsilon float32) C.int32_t {
 func (k Kernel) products(g Group, lo, hi, rowLength int, sums []float64) {
 	g.call(lo, hi, func(_ *runtime.Pinner, c *C.msmerge_group) {
 		c.columns = C.int64_t(rowLength)
+		if k.device != nil {
+			k.device.products(c, sums)
+			return
+		}
 		C.call_products(C.int(k.level), c, (*C.double)(&sums[0]))
 	})
 }
@@ -223,6 +247,10 @@ func (k Kernel) products(g Group, lo, hi, rowLength int, sums []float64) {
 func (k Kernel) columnProducts(g Group, lo, hi, rowLength, column, width int, sums []float64) {
 	g.call(lo, hi, func(_ *runtime.Pinner, c *C.msmerge_group) {
 		c.columns = C.int64_t(rowLength)
+		if k.device != nil {
+			k.device.columnProducts(c, column, width, sums)
+			return
+		}
 		C.call_column_products(C.int(k.level), c, C.int64_t(column), C.int64_t(width), (*C.double)(&sums[0]))
 	})
 }
@@ -230,6 +258,10 @@ func (k Kernel) columnProducts(g Group, lo, hi, rowLength, column, width int, su
 func (k Kernel) divergence(g Group, lo, hi, rowLength int, kl []float32, scratch []float64) {
 	g.call(lo, hi, func(_ *runtime.Pinner, c *C.msmerge_group) {
 		c.columns = C.int64_t(rowLength)
+		if k.device != nil {
+			k.device.divergence(c, kl)
+			return
+		}
 		C.call_divergence(C.int(k.level), c, (*C.float)(&kl[0]), (*C.double)(&scratch[0]))
 	})
 }
@@ -254,6 +286,10 @@ func (s Scores) call(lo, hi int, f func(c *C.msmerge_group)) {
 
 func (k Kernel) scoreHigh(s Scores, lo, hi int, bins []uint32) (aboveZero int) {
 	s.call(lo, hi, func(c *C.msmerge_group) {
+		if k.device != nil {
+			aboveZero = k.device.scoreHigh(c, bins)
+			return
+		}
 		aboveZero = int(C.call_score_high(C.int(k.level), c, (*C.uint32_t)(&bins[0])))
 	})
 	return aboveZero
@@ -265,6 +301,10 @@ func (k Kernel) scoreLow(s Scores, lo, hi int, prefixes, bins []uint32) {
 			c.prefix[i] = C.int32_t(prefixes[min(i, len(prefixes)-1)])
 		}
 		c.prefixes = C.int32_t(len(prefixes))
+		if k.device != nil {
+			k.device.scoreLow(c, bins)
+			return
+		}
 		C.call_score_low(C.int(k.level), c, (*C.uint32_t)(&bins[0]))
 	})
 }
@@ -274,6 +314,10 @@ func (k Kernel) scoreLow(s Scores, lo, hi int, prefixes, bins []uint32) {
 func (k Kernel) scoreEqual(s Scores, lo, hi int, threshold uint32, nth int) (n int) {
 	s.call(lo, hi, func(c *C.msmerge_group) {
 		c.threshold = C.int32_t(threshold)
+		if k.device != nil {
+			n = k.device.scoreEqual(c, nth)
+			return
+		}
 		n = int(C.call_score_equal(C.int(k.level), c, C.int64_t(nth)))
 	})
 	return n
@@ -293,6 +337,10 @@ func (s Selection) set(c *C.msmerge_group) {
 func (k Kernel) squares(g Group, keep Selection, lo, hi int, sums []float64) {
 	g.call(lo, hi, func(_ *runtime.Pinner, c *C.msmerge_group) {
 		keep.set(c)
+		if k.device != nil {
+			k.device.squares(c, sums)
+			return
+		}
 		C.call_squares(C.int(k.level), c, (*C.double)(&sums[0]))
 	})
 }
@@ -302,6 +350,10 @@ func (k Kernel) squares(g Group, keep Selection, lo, hi int, sums []float64) {
 func (k Kernel) countActive(g Group, epsilon float32, lo, hi int, counts []int64) {
 	g.call(lo, hi, func(_ *runtime.Pinner, c *C.msmerge_group) {
 		c.threshold = activeLimit(epsilon)
+		if k.device != nil {
+			k.device.countActive(c, counts)
+			return
+		}
 		C.call_count_active(C.int(k.level), c, (*C.int64_t)(&counts[0]))
 	})
 }

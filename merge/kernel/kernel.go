@@ -31,7 +31,10 @@ const TileMultiple = C.MSMERGE_REDUCE_BLOCK
 
 // Kernel is the set of operations at one vector level. Levels differ in speed
 // only.
-type Kernel struct{ level Level }
+type Kernel struct {
+	level  Level
+	device *Device // of level CUDA
+}
 
 // New returns the operations at a level. It panics if the machine cannot run
 // them.
@@ -47,6 +50,9 @@ func New(l Level) Kernel {
 
 // Level returns the level that was chosen.
 func (k Kernel) Level() Level { return k.level }
+
+// Device returns the device that runs the operations, or nil.
+func (k Kernel) Device() *Device { return k.device }
 
 // View is a run of elements of one floating type, little-endian. It may start
 // at any address.
@@ -97,7 +103,11 @@ func (k Kernel) WeightedSum(out View, in []View, w []float32) Counts {
 		inputs[i] = C.msmerge_input{x: view(&pin, v), weight: C.float(w[i])}
 	}
 	t := tile(&pin, out, len(in))
-	if out.Len() > 0 {
+	switch {
+	case out.Len() == 0:
+	case k.device != nil:
+		k.device.weightedSum(&t, inputs)
+	default:
 		C.call_weighted_sum(C.int(k.level), &t, &inputs[0])
 	}
 	return Counts{NaN: int64(t.nan), Inf: int64(t.inf)}
@@ -164,7 +174,11 @@ func (k Kernel) Combine(out, base View, models []TaskVector, c Consensus, first 
 	t.base, t.first = view(&pin, base), firstElement(first)
 	t.elect, t.normalize, t.lambda = flag(c.Elect), flag(c.Normalize), C.float(c.Lambda)
 	t.divisor = C.float(c.Divisor)
-	if out.Len() > 0 {
+	switch {
+	case out.Len() == 0:
+	case k.device != nil:
+		k.device.combine(&t, inputs)
+	default:
 		C.call_combine(C.int(k.level), &t, &inputs[0])
 	}
 	return Counts{NaN: int64(t.nan), Inf: int64(t.inf)}
@@ -239,6 +253,10 @@ func (k Kernel) histogram(base, x Source, tileSize, tiles, shift, prefixShift in
 		bins := make([]uint32, C.MSMERGE_DIGIT_BINS)
 		k.scan(base.Slice(lo, hi), x.Slice(lo, hi), func(s *C.msmerge_scan) {
 			s.shift, s.prefix_shift, s.prefix = C.int32_t(shift), C.int32_t(min(prefixShift, 31)), C.int32_t(prefix)
+			if k.device != nil {
+				k.device.histogram(s, bins)
+				return
+			}
 			C.call_histogram(C.int(k.level), s, (*C.uint32_t)(&bins[0]))
 		})
 		parts[i] = bins
@@ -256,6 +274,10 @@ func (k Kernel) histogram(base, x Source, tileSize, tiles, shift, prefixShift in
 func (k Kernel) countEqual(base, x View, threshold uint32) (n int) {
 	k.scan(base, x, func(s *C.msmerge_scan) {
 		s.threshold = C.int32_t(threshold)
+		if k.device != nil {
+			n = k.device.countEqual(s)
+			return
+		}
 		n = int(C.call_count_equal(C.int(k.level), s))
 	})
 	return n
@@ -264,6 +286,10 @@ func (k Kernel) countEqual(base, x View, threshold uint32) (n int) {
 func (k Kernel) findEqual(base, x View, threshold uint32, nth int) (place int) {
 	k.scan(base, x, func(s *C.msmerge_scan) {
 		s.threshold = C.int32_t(threshold)
+		if k.device != nil {
+			place = k.device.findEqual(s, nth)
+			return
+		}
 		place = int(C.call_find_equal(C.int(k.level), s, C.int64_t(nth)))
 	})
 	return place
@@ -272,14 +298,19 @@ func (k Kernel) findEqual(base, x View, threshold uint32, nth int) (place int) {
 func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []float64) {
 	k.scan(base, x, func(s *C.msmerge_scan) {
 		s.first = firstElement(first)
+		var pin runtime.Pinner
+		defer pin.Unpin()
 		switch {
 		case m != nil:
 			s.mask = m.c()
-			C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
 		case bits != nil:
-			var pin runtime.Pinner
-			defer pin.Unpin()
 			s.bits = bitsOf(&pin, bits, x.Len())
+		}
+		masked := m != nil || bits != nil
+		switch {
+		case k.device != nil:
+			k.device.blockSums(s, masked, sums)
+		case masked:
 			C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
 		default:
 			C.call_sum_magnitudes(C.int(k.level), s, (*C.double)(&sums[0]))

@@ -40,10 +40,12 @@ func sample(seed uint64, n int, d mergesearch.DType, hard bool) View {
 
 func empty(d mergesearch.DType, n int) View { return View{DType: d, Data: make([]byte, n*d.Size())} }
 
+// eachLevel runs f at every level of the machine and on a device.
 func eachLevel(t *testing.T, f func(t *testing.T, k Kernel)) {
 	for _, l := range Levels() {
 		t.Run(l.String(), func(t *testing.T) { f(t, New(l)) })
 	}
+	t.Run(CUDA.String(), func(t *testing.T) { f(t, testDevice(t, DeviceOptions{}).Kernel()) })
 }
 
 func mustEqual(t *testing.T, what string, got, want View, gotCounts, wantCounts Counts) {

@@ -11,6 +11,7 @@ const (
 	Portable
 	AVX2
 	AVX512
+	CUDA // of Device.Kernel
 )
 
 func (l Level) String() string {
@@ -23,6 +24,8 @@ func (l Level) String() string {
 		return "AVX2"
 	case AVX512:
 		return "AVX-512"
+	case CUDA:
+		return "CUDA"
 	}
 	return "unknown level"
 }

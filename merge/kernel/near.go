@@ -110,7 +110,11 @@ func (k Kernel) survey(base, x View, low, high int32) surveyed {
 		base: view(&pin, base), x: view(&pin, x), n: C.int64_t(x.Len()), low: C.int32_t(low), high: C.int32_t(high),
 		room: C.int64_t(room), found: (*C.int32_t)(&found[0]),
 	}
-	C.call_survey(C.int(k.level), &s)
+	if k.device != nil {
+		k.device.survey(&s)
+	} else {
+		C.call_survey(C.int(k.level), &s)
+	}
 	out := surveyed{above: int(s.above), atHigh: int(s.at_high), between: int(s.between), full: int(s.between) > room}
 	if low != high {
 		out.atLow = int(s.at_low)

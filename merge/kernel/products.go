@@ -157,14 +157,17 @@ func (k Kernel) productsOfColumns(g Group, l Lines, tileSize int, run Runner) Gr
 	if columns == 0 {
 		return Grams{n: n}
 	}
-	rows := max(1, 8*tileSize/columns)
-	parts := (columns + columnsAtOnce - 1) / columnsAtOnce
+	rows, together := max(1, 8*tileSize/columns), columnsAtOnce
+	if k.device != nil {
+		rows, together = TileMultiple, columns
+	}
+	parts := (columns + together - 1) / together
 	for block := range blocks {
 		end := min(l.Length, (block+1)*TileMultiple)
 		for row := block * TileMultiple; row < end; row += rows {
 			piece := g.between(row*columns, min(end, row+rows)*columns)
 			run(parts, func(i int) {
-				column, width := i*columnsAtOnce, min(columnsAtOnce, columns-i*columnsAtOnce)
+				column, width := i*together, min(together, columns-i*together)
 				k.columnProducts(piece, 0, piece.elements(), columns, column, width, sums[block*pairs*columns:])
 			})
 		}

@@ -86,6 +86,13 @@ func (k Kernel) KeepRanked(base, x Source, r Ranks, lo, hi int) []byte {
 	firstRow, endRow := lo/r.Row, (hi+r.Row-1)/r.Row
 	firstBlock, endBlock := firstRow*r.Row/block, (endRow*r.Row+block-1)/block
 	bits := make([]byte, (endBlock-firstBlock)*BitBytes)
+	skip := (lo/block - firstBlock) * BitBytes
+	wanted := bits[skip : skip+bitBytes(hi-lo)]
+	if k.device != nil {
+		first, end := firstRow*r.Row, endRow*r.Row
+		k.device.keepRanked(base.Slice(first, end), x.Slice(first, end), r, first, bits)
+		return wanted
+	}
 	work := workspaces.Get().(*workspace)
 	defer workspaces.Put(work)
 	work.grow(37*(r.Row+block) + 3*block) // see keep_ranked
@@ -94,8 +101,7 @@ func (k Kernel) KeepRanked(base, x Source, r Ranks, lo, hi int) []byte {
 		from, to := first/block, (first+r.Row+block-1)/block
 		k.keepRow(base.Slice(first, first+r.Row), x.Slice(first, first+r.Row), r, first, work.bytes, bits[(from-firstBlock)*BitBytes:(to-firstBlock)*BitBytes])
 	}
-	skip := (lo/block - firstBlock) * BitBytes
-	return bits[skip : skip+bitBytes(hi-lo)]
+	return wanted
 }
 
 // keepRow adds the bits of one row, which share their first and last block with

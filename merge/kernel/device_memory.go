@@ -1,0 +1,160 @@
+package kernel
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"mergesearch/merge/kernel/cuda"
+)
+
+// roomBehind is how much operations may read behind the last element: the rest of a
+// block of the widest type.
+const roomBehind = 8 * 256
+
+// resident is one piece of host memory that is kept on the device.
+type resident struct {
+	host  []byte
+	start uintptr
+
+	load sync.Mutex   // held while it is copied
+	at   cuda.Address // 0 while it is not on the device
+	uses int          // operations that read it; guarded by residents.mu, like the rest
+	last int64
+}
+
+func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// Keep says that a piece of host memory will be read again and does not change until
+// Forget. It is copied to the device when it is first read, and stays there as long
+// as there is room: what was not used for longest goes first.
+func (d *Device) Keep(host []byte) {
+	if len(host) == 0 {
+		return
+	}
+	m := &d.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, found := m.find(addressOf(host))
+	if found && m.pieces[i].start == addressOf(host) {
+		return
+	}
+	at, _ := slices.BinarySearchFunc(m.pieces, addressOf(host), func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
+	m.pieces = slices.Insert(m.pieces, at, &resident{host: host, start: addressOf(host)})
+}
+
+// Forget gives the memory of all pieces within host back. None may be in use.
+func (d *Device) Forget(host []byte) {
+	m := &d.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	from, to := addressOf(host), addressOf(host)+uintptr(len(host))
+	m.pieces = slices.DeleteFunc(m.pieces, func(r *resident) bool {
+		inside := r.start >= from && r.start < to
+		if inside {
+			m.drop(r)
+		}
+		return inside
+	})
+}
+
+func (m *residents) forgetAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.pieces {
+		m.drop(r)
+	}
+	m.pieces = nil
+}
+
+// find returns the piece that begins last at or before an address, and whether it
+// reaches beyond it.
+func (m *residents) find(a uintptr) (int, bool) {
+	i, exact := slices.BinarySearchFunc(m.pieces, a, func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
+	if !exact {
+		i--
+	}
+	return i, i >= 0 && a < m.pieces[i].start+uintptr(len(m.pieces[i].host))
+}
+
+// drop frees the memory of a piece. The caller holds mu.
+func (m *residents) drop(r *resident) {
+	if r.at != 0 {
+		_ = m.gpu.Free(r.at)
+		m.used -= int64(len(r.host)) + roomBehind
+		r.at = 0
+	}
+}
+
+// borrow returns the piece that holds some host memory, in use until it is given
+// back, or nil.
+func (m *residents) borrow(host []byte) *resident {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, found := m.find(addressOf(host))
+	if !found || addressOf(host)+uintptr(len(host)) > m.pieces[i].start+uintptr(len(m.pieces[i].host)) {
+		return nil
+	}
+	r := m.pieces[i]
+	r.uses++
+	m.clock++
+	r.last = m.clock
+	return r
+}
+
+func (m *residents) giveBack(r *resident) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.uses--
+}
+
+// reserve returns memory for a piece, or false if there is none, even when all that
+// is not in use went.
+func (m *residents) reserve(r *resident) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size := int64(len(r.host)) + roomBehind
+	for m.used+size > m.limit {
+		if !m.evict() {
+			return false, nil
+		}
+	}
+	at, err := m.alloc(int(size))
+	if e := (*cuda.Error)(nil); errors.As(err, &e) && e.OutOfMemory() {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r.at = at
+	m.used += size
+	return true, nil
+}
+
+// alloc reserves memory, and drops tensors while there is none. The caller holds mu.
+func (m *residents) alloc(n int) (cuda.Address, error) {
+	for {
+		at, err := m.gpu.Alloc(n)
+		e := (*cuda.Error)(nil)
+		if err == nil || !errors.As(err, &e) || !e.OutOfMemory() || !m.evict() {
+			return at, err
+		}
+	}
+}
+
+// evict drops the tensor that was not used for longest.
+func (m *residents) evict() bool {
+	var oldest *resident
+	for _, r := range m.pieces {
+		if r.at != 0 && r.uses == 0 && (oldest == nil || r.last < oldest.last) {
+			oldest = r
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	m.drop(oldest)
+	return true
+}
