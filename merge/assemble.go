@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"unsafe"
 
 	"mergesearch"
 	"mergesearch/merge/kernel"
@@ -47,6 +48,11 @@ func (e *Engine) operand(in InputTensor) (operand, error) {
 	identity := in.model.name + "\x00" + in.Tensor
 	if in.model.plan != nil {
 		identity = string(in.model.plan.Recipe.ID()) + "\x00" + identity
+	}
+	if v, whole := x.(kernel.View); whole && e.device != nil && len(v.Data) > 0 {
+		if _, known := e.kept.LoadOrStore(unsafe.SliceData(v.Data), true); !known {
+			e.device.Keep(v.Data)
+		}
 	}
 	return operand{model: in.model, tensor: in.Tensor, view: x, identity: e.inputs.of(identity)}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"mergesearch"
+	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 	"mergesearch/merge/vocabulary"
 )
@@ -42,9 +43,21 @@ func (e *Engine) Build(ctx context.Context, id mergesearch.CandidateID, r merges
 	return mergesearch.Candidate{ID: id, Recipe: r.ID(), Tensors: m, Files: files, Fingerprint: m.Digest()}, nil
 }
 
-// fill computes all tensors: first what each needs to know of its inputs, then
-// all tiles of all tensors side by side, then the digests.
+// fill computes all tensors and their digests.
 func (e *Engine) fill(ctx context.Context, p *Plan, m *merged) error {
+	if err := e.compute(ctx, p, m); err != nil {
+		return err
+	}
+	sums := make([]xxh3.Uint128, len(p.Tensors))
+	e.runner(ctx)(len(sums), func(i int) { sums[i] = xxh3.Hash128(m.data(i)) })
+	m.setDigest(sums)
+	return ctx.Err()
+}
+
+// compute computes all tensors: first what each needs to know of its inputs, then
+// all tiles of all tensors side by side.
+func (e *Engine) compute(ctx context.Context, p *Plan, m *merged) (err error) {
+	defer kernel.Caught(&err)
 	works, err := e.prepareAll(ctx, p)
 	if err != nil {
 		return err
@@ -59,8 +72,7 @@ func (e *Engine) fill(ctx context.Context, p *Plan, m *merged) error {
 			tiles = append(tiles, tile{i, lo, min(t.elements, lo+e.tile)})
 		}
 	}
-	run := e.runner(ctx)
-	run(len(tiles), func(i int) {
+	e.runner(ctx)(len(tiles), func(i int) {
 		t := tiles[i]
 		size := works[t.tensor].DType.Size()
 		works[t.tensor].compute(m.data(t.tensor)[t.lo*size:t.hi*size], t.lo, t.hi)
@@ -73,10 +85,7 @@ func (e *Engine) fill(ctx context.Context, p *Plan, m *merged) error {
 			return err
 		}
 	}
-	sums := make([]xxh3.Uint128, len(works))
-	run(len(works), func(i int) { sums[i] = xxh3.Hash128(m.data(i)) })
-	m.setDigest(sums)
-	return ctx.Err()
+	return nil
 }
 
 func (e *Engine) prepareAll(ctx context.Context, p *Plan) ([]*work, error) {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sync"
+	"unsafe"
 
 	"mergesearch"
 	"mergesearch/merge/adapter"
@@ -34,10 +36,20 @@ type Options struct {
 	// Level forces a vector level; the zero value is the fastest, which is what
 	// everybody but a test wants.
 	Level kernel.Level
-	// TileElements is the size of a tile, a multiple of 4,096. 0 means 65,536.
-	// It changes no bit.
+	// Device merges on a GPU; nil means on the CPU. The engine keeps the models in its
+	// memory as far as they fit, until Close. It changes no bit.
+	Device *kernel.Device
+	// TileElements is the size of a tile, a multiple of 4,096. 0 means 65,536, and
+	// 16,777,216 on a device. It changes no bit.
 	TileElements int
 }
+
+// Elements of a tile: on the CPU so many that inputs and output fit a core's share of the
+// caches, on a device so many that starting an operation costs little.
+const (
+	tileElements       = 1 << 16
+	deviceTileElements = 1 << 24
+)
 
 // Engine holds opened models and merges them. It is safe for concurrent use.
 type Engine struct {
@@ -46,6 +58,8 @@ type Engine struct {
 	base     string
 
 	kernel  kernel.Kernel
+	device  *kernel.Device // nil on the CPU
+	kept    sync.Map       // first bytes of tensors that the device keeps
 	tile    int
 	threads int
 	slots   chan struct{} // one for each tile that may be worked on
@@ -60,7 +74,7 @@ type Engine struct {
 // for all that a search may ask. Errors are *mergesearch.InputError when a model
 // is to blame.
 func Open(o Options) (*Engine, error) {
-	e := &Engine{base: o.Base, tile: cmp.Or(o.TileElements, 1<<16), threads: o.Threads}
+	e := &Engine{base: o.Base, device: o.Device, tile: cmp.Or(o.TileElements, tileElements), threads: o.Threads}
 	if len(o.Models) == 0 {
 		return nil, &mergesearch.InputError{Field: "models", Problem: "no models to merge"}
 	}
@@ -74,9 +88,13 @@ func Open(o Options) (*Engine, error) {
 		panic("merge: TileElements must be a multiple of 4,096")
 	}
 	e.kernel = kernel.New(o.Level)
+	if o.Device != nil {
+		e.kernel = o.Device.Kernel()
+		e.tile = cmp.Or(o.TileElements, deviceTileElements)
+	}
 	e.slots = make(chan struct{}, e.threads)
 	e.stats.limit = cmp.Or(o.CacheBytes, 64<<20)
-	e.bits.limit = e.stats.limit
+	e.bits.limit, e.bits.device = e.stats.limit, e.device
 	for _, name := range slices.Sorted(maps.Keys(o.Models)) {
 		m, err := openModel(name, o.Models[name], o.Adapters[name])
 		if err != nil {
@@ -125,8 +143,16 @@ func (e *Engine) setKeys() {
 	}
 }
 
-// Close unmaps the models. No merge may be under way.
+// Close unmaps the models and takes them from the device, which stays open. No merge
+// may be under way.
 func (e *Engine) Close() {
+	e.forget()
+	if e.device != nil {
+		e.kept.Range(func(data, _ any) bool {
+			e.device.Forget(unsafe.Slice(data.(*byte), 1))
+			return true
+		})
+	}
 	for _, m := range e.models {
 		m.release()
 	}

@@ -9,7 +9,8 @@ import (
 )
 
 // each calls f(i) for every i below n on up to threads goroutines. It limits
-// goroutines, not work: what f computes must go through a runner, which does.
+// goroutines, not work: what f computes must go through a runner, which does. When a
+// device fails in f, each fails in the same way once all goroutines have ended.
 func each(threads, n int, f func(i int)) {
 	threads = min(threads, n)
 	if threads <= 1 {
@@ -19,10 +20,18 @@ func each(threads, n int, f func(i int)) {
 		return
 	}
 	var next atomic.Int64
+	var failed atomic.Pointer[kernel.DeviceFailure]
 	var wg sync.WaitGroup
 	for range threads {
 		wg.Go(func() {
-			for {
+			var err error
+			defer func() {
+				if err != nil {
+					failed.CompareAndSwap(nil, &kernel.DeviceFailure{Err: err})
+				}
+			}()
+			defer kernel.Caught(&err)
+			for failed.Load() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= n {
 					return
@@ -32,6 +41,9 @@ func each(threads, n int, f func(i int)) {
 		})
 	}
 	wg.Wait()
+	if f := failed.Load(); f != nil {
+		panic(*f)
+	}
 }
 
 // runner returns a kernel.Runner that works on as many tiles at once as the

@@ -11,7 +11,8 @@ import (
 // out first once the limit is reached. It is safe for concurrent use; two merges
 // that miss the same entry both compute it, with equal results.
 type statistics struct {
-	limit int64 // bytes
+	limit  int64            // bytes
+	device *kernel.Device // that keeps masks at hand; nil for none
 
 	mu      sync.Mutex
 	bytes   int64 // of all entries
@@ -82,6 +83,9 @@ func (s *statistics) put(k statKey, value any) {
 	switch v := value.(type) {
 	case []byte: // bits of a mask
 		entry.bytes += int64(cap(v))
+		if s.device != nil {
+			s.device.Keep(v)
+		}
 	case interface{ Bytes() int64 }: // numbers for each line
 		entry.bytes += v.Bytes()
 	}
@@ -91,6 +95,14 @@ func (s *statistics) put(k statKey, value any) {
 		last := s.recent.Remove(s.recent.Back()).(*statEntry)
 		delete(s.entries, last.key)
 		s.bytes -= last.bytes
+		s.leave(last)
+	}
+}
+
+// leave takes what a device has of an entry from it.
+func (s *statistics) leave(e *statEntry) {
+	if bits, ok := e.value.([]byte); ok && s.device != nil {
+		s.device.Forget(bits)
 	}
 }
 
@@ -98,6 +110,9 @@ func (s *statistics) put(k statKey, value any) {
 func (s *statistics) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for el := s.recent.Front(); el != nil; el = el.Next() {
+		s.leave(el.Value.(*statEntry))
+	}
 	s.entries, s.bytes = nil, 0
 	s.recent.Init()
 }

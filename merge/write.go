@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mergesearch"
+	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 )
 
@@ -39,6 +40,27 @@ type Report struct {
 // chunkBytes is about how much of a tensor is computed before it is written. Two
 // chunks exist at a time: one is computed while the other is written.
 const chunkBytes = 8 << 20
+
+// chunk returns the elements of a chunk for a type of this size: whole tiles, four of
+// them on a device, which works on as many at once.
+func (e *Engine) chunk(size int) int {
+	if e.device != nil {
+		return 4 * e.tile
+	}
+	return chunkBytes / size / e.tile * e.tile
+}
+
+// chunkRoom returns the bytes of the largest chunk of a plan.
+func (e *Engine) chunkRoom(p *Plan) int {
+	if e.device == nil {
+		return chunkBytes
+	}
+	room := 0
+	for _, t := range p.Tensors {
+		room = max(room, min(t.elements, e.chunk(t.DType.Size()))*t.DType.Size())
+	}
+	return room
+}
 
 // Write merges a recipe into a complete Hugging Face directory: weights in
 // shards, config, tokenizer, model card, recipe.yaml and COMPLETE. It streams, so
@@ -74,7 +96,7 @@ func (e *Engine) Write(ctx context.Context, r mergesearch.Recipe, out string, o 
 	s.watchMemory()
 	return Report{
 		Out: out, Recipe: r.ID(), Tensors: len(p.Tensors), BytesRead: p.BytesRead, BytesWritten: w.Written(),
-		Seconds: time.Since(began).Seconds(), Device: "cpu", PeakRSSBytes: s.peak,
+		Seconds: time.Since(began).Seconds(), Device: e.DeviceName(), PeakRSSBytes: s.peak,
 		MappedBytes: e.mappedBytes(p), SHA256: manifest.Digest,
 	}, nil
 }
@@ -83,7 +105,7 @@ func (e *Engine) Write(ctx context.Context, r mergesearch.Recipe, out string, o 
 // program, two chunks, what is kept between merges, and with mergekit's arithmetic
 // the largest tensor in float32 for each model.
 func (e *Engine) MemoryOf(p *Plan) int64 {
-	n := int64(2*chunkBytes) + 24<<20 + min(e.stats.limit, int64(len(p.Tensors))*8*statBytes)
+	n := int64(2*e.chunkRoom(p)) + 24<<20 + min(e.stats.limit, int64(len(p.Tensors))*8*statBytes)
 	if p.Recipe.Compat == "" {
 		return n
 	}
@@ -145,7 +167,7 @@ func (s *stream) writeTensors(ctx context.Context) error {
 	defer cancel(nil)
 	full, empty := make(chan []byte), make(chan []byte, 2)
 	for range cap(empty) {
-		empty <- alignedBytes(chunkBytes)
+		empty <- alignedBytes(s.engine.chunkRoom(s.plan))
 	}
 	done := make(chan struct{})
 	go func() {
@@ -174,14 +196,15 @@ func suppress(err, consequence error) error {
 	return err
 }
 
-func (s *stream) computeTensors(ctx context.Context, full chan<- []byte, empty <-chan []byte) error {
+func (s *stream) computeTensors(ctx context.Context, full chan<- []byte, empty <-chan []byte) (err error) {
+	defer kernel.Caught(&err)
 	for i := range s.plan.Tensors {
 		w, err := s.engine.prepare(ctx, s.plan, &s.plan.Tensors[i])
 		if err != nil {
 			return err
 		}
 		size := w.DType.Size()
-		step := chunkBytes / size / s.engine.tile * s.engine.tile
+		step := s.engine.chunk(size)
 		if step == 0 {
 			return fmt.Errorf("a tile of %d elements does not fit a chunk of %d bytes", s.engine.tile, chunkBytes)
 		}
@@ -200,6 +223,14 @@ func (s *stream) computeTensors(ctx context.Context, full chan<- []byte, empty <
 		}
 	}
 	return nil
+}
+
+// DeviceName returns where the engine merges: "cpu", or what Device.String says.
+func (e *Engine) DeviceName() string {
+	if e.device == nil {
+		return "cpu"
+	}
+	return e.device.String()
 }
 
 func (s *stream) computeChunk(ctx context.Context, w *work, chunk []byte, lo, hi int) {

@@ -136,6 +136,9 @@ func (d *Device) Kernel() Kernel { return Kernel{level: CUDA, device: d} }
 // String returns what people call the device, like "cuda:0 (NVIDIA H100)".
 func (d *Device) String() string { return fmt.Sprintf("cuda:%d (%s)", d.gpu.Number(), d.gpu.Name()) }
 
+// Count returns how many devices the driver sees.
+func (d *Device) Count() (int, error) { return d.gpu.Library().Devices() }
+
 // Limit returns how many bytes of tensors may be kept on the device.
 func (d *Device) Limit() int64 { return d.memory.limit }
 

@@ -3,6 +3,7 @@ package kernel
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"unsafe"
@@ -23,6 +24,8 @@ type resident struct {
 	at   cuda.Address // 0 while it is not on the device
 	uses int          // operations that read it; guarded by residents.mu, like the rest
 	last int64
+	gone bool // forgotten; dropped when nothing uses it any longer
+	held bool // what operations write into it is on the device alone
 }
 
 func addressOf(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
@@ -45,7 +48,63 @@ func (d *Device) Keep(host []byte) {
 	m.pieces = slices.Insert(m.pieces, at, &resident{host: host, start: addressOf(host)})
 }
 
-// Forget gives the memory of all pieces within host back. None may be in use.
+// Hold reserves room on the device for a piece of host memory whose contents come from
+// operations: they write it there alone, until Fetch copies it home. The host memory is
+// an address and need not be touched. Forget ends it.
+func (d *Device) Hold(host []byte) error {
+	m := &d.memory
+	r := &resident{host: host, start: addressOf(host), held: true, uses: 1}
+	if ok, err := m.reserve(r); err != nil || !ok {
+		return cmp.Or(err, error(&cuda.Error{Doing: fmt.Sprintf("reserve %d bytes on %s", len(host), d), Text: "not enough memory is free", Code: cuda.OutOfMemory}))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.uses, r.last = 0, m.clock
+	at, _ := slices.BinarySearchFunc(m.pieces, r.start, func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
+	m.pieces = slices.Insert(m.pieces, at, r)
+	return nil
+}
+
+// Fetch copies a part of a held piece into the host memory that stands for it.
+func (d *Device) Fetch(host []byte) error {
+	return d.withHeld(host, func(q *queue, at cuda.Address) { q.receive(host, at) })
+}
+
+// Store copies host memory that stands for a part of a held piece to the device, where
+// no operation writes it.
+func (d *Device) Store(host []byte) error {
+	return d.withHeld(host, func(q *queue, at cuda.Address) { must(q.upload(at, host)) })
+}
+
+func (d *Device) withHeld(host []byte, f func(q *queue, at cuda.Address)) (err error) {
+	if len(host) == 0 {
+		return nil
+	}
+	defer Caught(&err)
+	r := d.memory.borrow(host)
+	if r == nil || !r.held {
+		panic("kernel: this memory is not held on the device")
+	}
+	d.use(func(q *queue) {
+		q.borrowed = append(q.borrowed, r)
+		f(q, r.at+cuda.Address(addressOf(host)-r.start))
+	})
+	return nil
+}
+
+// Handle returns what another process needs to open the memory of a held piece, which
+// begins there and reaches as far as the host memory: the bytes of a CUipcMemHandle.
+func (d *Device) Handle(host []byte) ([64]byte, error) {
+	r := d.memory.borrow(host)
+	if r == nil || !r.held {
+		panic("kernel: this memory is not held on the device")
+	}
+	defer d.memory.giveBack(r)
+	return d.gpu.Handle(r.at)
+}
+
+// Forget gives the memory of all pieces within host back, of those in use when they
+// are no longer.
 func (d *Device) Forget(host []byte) {
 	m := &d.memory
 	m.mu.Lock()
@@ -53,7 +112,10 @@ func (d *Device) Forget(host []byte) {
 	from, to := addressOf(host), addressOf(host)+uintptr(len(host))
 	m.pieces = slices.DeleteFunc(m.pieces, func(r *resident) bool {
 		inside := r.start >= from && r.start < to
-		if inside {
+		switch {
+		case inside && r.uses > 0:
+			r.gone = true
+		case inside:
 			m.drop(r)
 		}
 		return inside
@@ -108,6 +170,9 @@ func (m *residents) giveBack(r *resident) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.uses--
+	if r.gone && r.uses == 0 {
+		m.drop(r)
+	}
 }
 
 // reserve returns memory for a piece, or false if there is none, even when all that
@@ -122,7 +187,7 @@ func (m *residents) reserve(r *resident) (bool, error) {
 		}
 	}
 	at, err := m.alloc(int(size))
-	if e := (*cuda.Error)(nil); errors.As(err, &e) && e.OutOfMemory() {
+	if e := (*cuda.Error)(nil); errors.As(err, &e) && e.Code == cuda.OutOfMemory {
 		return false, nil
 	}
 	if err != nil {
@@ -138,7 +203,7 @@ func (m *residents) alloc(n int) (cuda.Address, error) {
 	for {
 		at, err := m.gpu.Alloc(n)
 		e := (*cuda.Error)(nil)
-		if err == nil || !errors.As(err, &e) || !e.OutOfMemory() || !m.evict() {
+		if err == nil || !errors.As(err, &e) || e.Code != cuda.OutOfMemory || !m.evict() {
 			return at, err
 		}
 	}
@@ -148,7 +213,7 @@ func (m *residents) alloc(n int) (cuda.Address, error) {
 func (m *residents) evict() bool {
 	var oldest *resident
 	for _, r := range m.pieces {
-		if r.at != 0 && r.uses == 0 && (oldest == nil || r.last < oldest.last) {
+		if r.at != 0 && r.uses == 0 && !r.held && (oldest == nil || r.last < oldest.last) {
 			oldest = r
 		}
 	}

@@ -117,12 +117,11 @@ func (d *Device) survey(s *C.msmerge_survey) {
 	})
 }
 
-// blockSums writes the sums of magnitudes of each block, over what mask or bits keep
-// if masked.
-func (d *Device) blockSums(s *C.msmerge_scan, masked bool, sums []float64) {
+// blockSums writes the sums of magnitudes of each block, over what is kept.
+func (d *Device) blockSums(s *C.msmerge_scan, keep Keep, trim, drop Trim, sums []float64) {
 	d.use(func(q *queue) {
 		a, at := q.scanArguments(s)
-		a.masked = flag(masked)
+		a.in.keep, a.in.kept, a.in.dropped, a.in.mask, a.in.bits = C.int32_t(keep), trim.c(), drop.c(), s.mask, a.s.bits
 		blocks := blocksOf(s.n)
 		lanes := q.take(8 * C.MSMERGE_LANES * blocks)
 		place(&a.lanes, lanes)

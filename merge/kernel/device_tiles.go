@@ -35,29 +35,32 @@ func (q *queue) view(v *C.msmerge_view, n C.int64_t) {
 	}
 }
 
-// slice moves n numbers to the device. Where they lie in host memory they are read now.
+// slice moves n numbers to the device.
 func slice[T any](q *queue, field **T, n int) {
 	if *field != nil {
-		place(field, q.copied(asBytes(unsafe.Slice(*field, n))))
+		place(field, q.input(asBytes(unsafe.Slice(*field, n))))
 	}
 }
 
-// place for fields whose type C gives as an address of anything.
-func placeAny(field *unsafe.Pointer, at cuda.Address) { *(*uintptr)(unsafe.Pointer(field)) = uintptr(at) }
-
-// tile is the output of an operation, on both sides.
-type outputTile struct {
-	host []byte
-	at   cuda.Address
+// placeAny is place for fields that C declares as an address of anything.
+func placeAny(field *unsafe.Pointer, at cuda.Address) {
+	*(*uintptr)(unsafe.Pointer(field)) = uintptr(at)
 }
 
-// output puts the tile's output on the device.
-func (q *queue) output(t *C.msmerge_tile) outputTile {
-	v := C.msmerge_view{data: t.out, dtype: t.out_dtype}
-	o := outputTile{host: hostOf(v, t.n)}
-	o.at = q.take(len(o.host))
-	placeAny(&t.out, o.at)
-	return o
+// output puts the tile's output on the device: where it is held, else where it is copied
+// home from by the function that is returned.
+func (q *queue) output(t *C.msmerge_tile) (home func()) {
+	host := hostOf(C.msmerge_view{data: t.out, dtype: t.out_dtype}, t.n)
+	if r := q.device.memory.borrow(host); r != nil {
+		q.borrowed = append(q.borrowed, r)
+		if at := r.at + cuda.Address(addressOf(host)-r.start); r.held && at%16 == 0 {
+			placeAny(&t.out, at)
+			return func() {}
+		}
+	}
+	at := q.take(len(host))
+	placeAny(&t.out, at)
+	return func() { q.receive(host, at) }
 }
 
 // ofTile is how many threads work on n elements, 16 for each.
@@ -78,7 +81,7 @@ func (d *Device) tile(entry string, t *C.msmerge_tile, in []C.msmerge_input) {
 	d.use(func(q *queue) {
 		a, at := argumentsOf[C.msmerge_combine_arguments](q)
 		a.t = *t
-		out := q.output(&a.t)
+		home := q.output(&a.t)
 		var types []mergesearch.DType
 		if t.base.data != nil {
 			types = append(types, typeOf(t.base))
@@ -91,7 +94,7 @@ func (d *Device) tile(entry string, t *C.msmerge_tile, in []C.msmerge_input) {
 			slice(q, &a.in[i].bits, bitBytes(int(t.n)))
 		}
 		launch(q, entry+variant(types...), a, at, ofTile(t.n))
-		q.receive(out.host, out.at)
+		home()
 		fetch(q, a, at)
 		t.nan, t.inf = a.t.nan, a.t.inf
 	})
@@ -119,11 +122,11 @@ func (d *Device) groupTile(entry string, t *C.msmerge_tile, g *C.msmerge_group, 
 	d.use(func(q *queue) {
 		a, at := argumentsOf[C.msmerge_group_arguments](q)
 		a.t, a.g = *t, *g
-		out := q.output(&a.t)
+		home := q.output(&a.t)
 		types := q.group(&a.g)
 		slice(q, &a.g.line_value, values)
 		launch(q, entry+variant(types...), a, at, ofTile(t.n))
-		q.receive(out.host, out.at)
+		home()
 		fetch(q, a, at)
 		t.nan, t.inf = a.t.nan, a.t.inf
 	})

@@ -300,21 +300,29 @@ func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []
 		s.first = firstElement(first)
 		var pin runtime.Pinner
 		defer pin.Unpin()
+		keep := KeepAll
 		switch {
 		case m != nil:
-			s.mask = m.c()
+			keep, s.mask = KeepRandom, m.c()
 		case bits != nil:
-			s.bits = bitsOf(&pin, bits, x.Len())
+			keep, s.bits = KeepBits, bitsOf(&pin, bits, x.Len())
 		}
-		masked := m != nil || bits != nil
 		switch {
 		case k.device != nil:
-			k.device.blockSums(s, masked, sums)
-		case masked:
+			k.device.blockSums(s, keep, Trim{}, Trim{}, sums)
+		case keep != KeepAll:
 			C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
 		default:
 			C.call_sum_magnitudes(C.int(k.level), s, (*C.double)(&sums[0]))
 		}
+	})
+}
+
+// trimmedSums is blockSums over what is kept by magnitude, on a device.
+func (k Kernel) trimmedSums(base, x View, m TaskVector, first int, sums []float64) {
+	k.scan(base, x, func(s *C.msmerge_scan) {
+		s.first = firstElement(first)
+		k.device.blockSums(s, m.Keep, m.Trim, m.Drop, sums)
 	})
 }
 

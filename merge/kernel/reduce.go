@@ -39,12 +39,16 @@ func (k Kernel) SumBits(base, x Source, bits func(lo, hi int) []byte, tileSize i
 }
 
 // SumTrimmed returns the sum of |x - base| over the elements that m keeps by
-// magnitude; its Model is not used. Rescaling them is rare, so this is Go.
+// magnitude; its Model is not used. Rescaling them is rare, so on the CPU this is Go.
 func (k Kernel) SumTrimmed(base, x Source, m TaskVector, tileSize int, run Runner) float64 {
 	n := x.Len()
 	sums := make([]float64, (n+TileMultiple-1)/TileMultiple)
 	run(tilesOf(n, tileSize), func(i int) {
 		lo, hi := bounds(i, tileSize, n)
+		if k.device != nil {
+			k.trimmedSums(base.Slice(lo, hi), x.Slice(lo, hi), m, lo, sums[lo/TileMultiple:])
+			return
+		}
 		d := TaskVectorReference(Load(base.Slice(lo, hi)), Load(x.Slice(lo, hi)))
 		for from := lo; from < hi; from += TileMultiple {
 			sums[from/TileMultiple] = SumReference(min(hi-from, TileMultiple), func(e int) float64 {

@@ -12,6 +12,7 @@ import (
 	"mergesearch"
 	"mergesearch/merge"
 	"mergesearch/merge/kernel"
+	"mergesearch/merge/kernel/cuda/cudatest"
 )
 
 // Laws runs the law suite on a method of package merge.
@@ -27,6 +28,7 @@ func Laws(t *testing.T, m mergesearch.Method) {
 		t.Run("types of inputs and output", s.types)
 	}
 	t.Run("threads, tiles and vector levels change no bit", s.machine)
+	t.Run("a device changes no bit", s.device)
 	t.Run("permuted models give equal bytes", s.permuted)
 	t.Run("equal models give that model", s.equal)
 	t.Run("written equals built", s.written)
@@ -128,6 +130,53 @@ func (s suite) machine(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// device merges on a GPU, or on the fake driver, with tiles that are smaller and larger
+// than tensors, all kinds of types, and once with so little memory that nothing stays.
+func (s suite) device(t *testing.T) {
+	mixed := map[string]string{}
+	base := Checkpoint{Seed: 5, DType: mergesearch.BF16}
+	for i, d := range []mergesearch.DType{mergesearch.BF16, mergesearch.F16, mergesearch.F32, mergesearch.BF16} {
+		name := append([]string{"base"}, experts...)[i]
+		mixed[name] = filepath.Join(t.TempDir(), name)
+		if err := (Checkpoint{Seed: 6 + uint64(i), DType: d, Near: &base}).Write(mixed[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, o := range []struct{ tile, memory int }{{4096, 0}, {0, 0}, {0, 40_000}} {
+		d, err := kernel.OpenDevice(kernel.DeviceOptions{Library: cudatest.Library(t), Memory: int64(o.memory)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dirs := range []map[string]string{s.dirs, mixed} {
+			host := open(t, merge.Options{Models: dirs, Base: "base"})
+			e, err := merge.Open(merge.Options{Models: dirs, Base: "base", Device: d, TileElements: o.tile})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range uint64(3) {
+				r := s.recipe(600 + n)
+				want := build(t, host, r)
+				want.Release()
+				for range 2 { // the second time with what the first left on the device
+					got := build(t, e, r)
+					got.Release()
+					if got.Fingerprint != want.Fingerprint {
+						t.Errorf("tiles of %d, %d bytes on the device: other bytes for\n%s", o.tile, o.memory, merge.FormatRecipe(r))
+					}
+				}
+			}
+			if o.memory > 0 && d.Resident() > int64(o.memory) {
+				t.Errorf("%d bytes are on the device, more than %d", d.Resident(), o.memory)
+			}
+			e.Close()
+			if d.Resident() != 0 {
+				t.Errorf("%d bytes stay on the device of a closed engine", d.Resident())
+			}
+		}
+		d.Close()
 	}
 }
 

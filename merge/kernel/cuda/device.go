@@ -123,6 +123,9 @@ func (d *Device) describe() error {
 // String returns number and name, like "device 0 (NVIDIA H100)".
 func (d *Device) String() string { return fmt.Sprintf("device %d (%s)", d.number, d.name) }
 
+// Library returns the driver.
+func (d *Device) Library() *Library { return d.lib }
+
 // Name returns the driver's name of the device, Number its number.
 func (d *Device) Name() string { return d.name }
 

@@ -43,6 +43,8 @@ type Error struct {
 	Name  string // the driver's name: CUDA_ERROR_OUT_OF_MEMORY; empty if there is no driver
 	Text  string
 	Code  int
+
+	NoDriver bool // there is no library to open, as on machines without a GPU
 }
 
 func (e *Error) Error() string {
@@ -52,9 +54,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (%s)", e.Doing, e.Name, e.Text)
 }
 
-// OutOfMemory reports whether the device had no room, which fewer or smaller tensors
+// OutOfMemory is the code of a device that had no room, which fewer or smaller tensors
 // may mend.
-func (e *Error) OutOfMemory() bool { return e.Code == 2 }
+const OutOfMemory = 2
 
 // Open opens the driver at path, or the system's if path is empty, and initialises it.
 func Open(path string) (*Library, error) {
@@ -67,7 +69,7 @@ func Open(path string) (*Library, error) {
 	var text [512]C.char
 	if C.cu_open(l.c, name, &text[0], C.size_t(len(text))) == 0 {
 		C.free(unsafe.Pointer(l.c))
-		return nil, &Error{Doing: "open the driver " + path, Text: C.GoString(&text[0])}
+		return nil, &Error{Doing: "open the driver " + path, Text: C.GoString(&text[0]), NoDriver: true}
 	}
 	if err := l.check(C.call_init(l.c), "initialise the driver"); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package cudatest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"flag"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,10 +14,25 @@ import (
 	"testing"
 )
 
-// Library builds the fake driver and returns its path. The result is kept in the
+var gpu = flag.Bool("cuda", false, "test on the first GPU instead of the fake driver")
+
+// OnGPU reports whether tests run on a GPU.
+func OnGPU() bool { return *gpu }
+
+// Library returns the path of the driver that tests are to open: empty, which is the
+// system's, with -cuda, else that of the fake driver, which it builds. The result is kept in the
 // directory for temporary files under a name made of its sources, since it takes a
 // quarter of a minute. Without a C compiler the test is skipped.
 func Library(t testing.TB) string {
+	t.Helper()
+	if OnGPU() {
+		return ""
+	}
+	return Fake(t)
+}
+
+// Fake builds the fake driver. A test that asks for faults needs it on every machine.
+func Fake(t testing.TB) string {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("the fake driver is for Linux")

@@ -19,7 +19,7 @@ typedef struct {
   msmerge_scan s;
   int64_t from, nth;  // of find_equal: where it begins, and which it looks for, counted from 1
   int64_t place;    // result of find_equal; -1 at first
-  int32_t masked;   // of sums: mask or bits say what counts
+  msmerge_input in; // of sums: what is kept
   uint32_t *bins;   // of histogram, zeros at first
   int64_t *counts;  // of count_equal, one for each thread
   double *lanes;    // of sums, MSMERGE_LANES for each block

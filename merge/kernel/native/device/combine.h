@@ -21,7 +21,7 @@ FN void weighted_sum_at(msmerge_combine_arguments *a, int64_t i, int64_t dtype) 
 
 TYPED_ENTRIES(weighted_sum, msmerge_combine_arguments)
 
-// kept_at returns what a model keeps of element e of the tile, whose mark says
+// kept_at returns what a model keeps of an element of the tensor, whose mark says
 // whether a mask keeps it.
 FN float kept_at(const msmerge_input *in, int64_t number, uint32_t mark, float d) {
   switch (in->keep) {

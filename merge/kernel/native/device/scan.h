@@ -3,8 +3,7 @@
 #ifndef MSMERGE_DEVICE_SCAN_H
 #define MSMERGE_DEVICE_SCAN_H
 
-#include "../combine.h"
-#include "draws.h"
+#include "combine.h"
 #include "lanes.h"
 
 FN int32_t magnitude_at(const msmerge_scan *s, int64_t e) {
@@ -79,14 +78,11 @@ TYPED_ENTRIES(survey, msmerge_survey_arguments)
 // lanes 2 q and 2 q + 1 and so works on the elements of counters q and q + 8.
 FN void sums_at(msmerge_scan_arguments *a, int64_t i, int64_t dtype) {
   const msmerge_scan *s = &a->s;
-  msmerge_input in = {};
-  in.keep = !a->masked ? MSMERGE_KEEP_ALL : s->bits != 0 ? MSMERGE_KEEP_BITS : MSMERGE_KEEP_RANDOM;
-  in.mask = s->mask;
-  in.bits = s->bits;
+  const msmerge_input *in = &a->in;
   double lower = 0, upper = 0;
   int64_t block = i / 8, q = i % 8, end = (block + 1) * 16;
   for (int64_t b = block * 16; b < end && b * MSMERGE_BLOCK < s->n; b++) {
-    marks mark[2] = {find_marks_of(&in, s->first, b * 16 + q), find_marks_of(&in, s->first, b * 16 + q + 8)};
+    marks mark[2] = {find_marks_of(in, s->first, b * 16 + q), find_marks_of(in, s->first, b * 16 + q + 8)};
     for (int r = 0; r < EIGHT; r++) {
       for (int half = 0; half < 2; half++) {
         int64_t e = pair_of_thread(b * 16 + q + 8 * half, r);
@@ -95,9 +91,9 @@ FN void sums_at(msmerge_scan_arguments *a, int64_t i, int64_t dtype) {
         }
         two base = load_two(s->base, e, dtype), x = load_two(s->x, e, dtype);
         uint32_t both = marks_of(mark[half], r);
-        lower += (double)float_of((uint32_t)magnitude(select_float(both & 1u, task_vector(x.lower, base.lower))));
+        lower += (double)float_of((uint32_t)magnitude(kept_at(in, s->first + e, both & 1u, task_vector(x.lower, base.lower))));
         if (e + 1 < s->n) {
-          upper += (double)float_of((uint32_t)magnitude(select_float(both >> 1, task_vector(x.upper, base.upper))));
+          upper += (double)float_of((uint32_t)magnitude(kept_at(in, s->first + e + 1, both >> 1, task_vector(x.upper, base.upper))));
         }
       }
     }
