@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"mergesearch"
 	"mergesearch/cmd/internal/report"
 	"mergesearch/merge"
+	"mergesearch/merge/kernel"
 )
 
 func newMergeCommand() *cobra.Command {
@@ -34,7 +36,14 @@ and OUT may be left out. With --format gguf it writes one file for llama.cpp
 			if err != nil {
 				return err
 			}
-			engine, err := openFor(recipe, o.threads)
+			device, err := o.openDevice(c, recipe)
+			if err != nil {
+				return mergesearch.InFile(err, args[0])
+			}
+			if device != nil {
+				defer device.Close()
+			}
+			engine, err := openFor(recipe, o.threads, device)
 			if err != nil {
 				return mergesearch.InFile(err, args[0])
 			}
@@ -44,6 +53,9 @@ and OUT may be left out. With --format gguf it writes one file for llama.cpp
 			}
 			if o.dryRun {
 				return printPlan(c, engine, recipe)
+			}
+			if err := sayDevice(c, engine, recipe); err != nil {
+				return err
 			}
 			done, err := o.format.write(c.Context(), engine, recipe, args[1], merge.WriteOptions{Tool: tool, ShardBytes: o.shardBytes})
 			if err != nil {
@@ -63,6 +75,7 @@ and OUT may be left out. With --format gguf it writes one file for llama.cpp
 // mergeOptions are the flags of merge.
 type mergeOptions struct {
 	threads    int
+	device     deviceFlag
 	format     format
 	dryRun     bool
 	compat     bool
@@ -72,10 +85,29 @@ type mergeOptions struct {
 
 func (o *mergeOptions) addFlags(c *cobra.Command) {
 	c.Flags().IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the merge engine")
+	o.device.add(c)
 	addFormatFlag(c, &o.format)
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan: tensors, sources, parameters for each layer, bytes, time, memory")
 	c.Flags().BoolVar(&o.compat, "compat", false, "give mergekit's numbers, its rounding and its defects (docs/mergekit-differences.md)")
 	c.Flags().StringVar(&o.shardSize, "shard-size", "5GB", "most bytes of tensors in one file, such as 500MB")
+}
+
+// openDevice opens the GPU that merges the recipe, or none.
+func (o *mergeOptions) openDevice(c *cobra.Command, r mergesearch.Recipe) (*kernel.Device, error) {
+	if r.Compat != "" {
+		if _, must, _, err := o.device.parse(); err != nil || must {
+			return nil, cmp.Or(err, error(&mergesearch.InputError{Field: "compat", Problem: "mergekit's arithmetic is for the CPU alone", Hint: "use --device cpu, or leave compat out"}))
+		}
+		return nil, nil
+	}
+	devices, note, err := o.device.open(false)
+	if note != "" {
+		fmt.Fprintln(c.ErrOrStderr(), oneLine(note))
+	}
+	if err != nil || len(devices) == 0 {
+		return nil, err
+	}
+	return devices[0], nil
 }
 
 // read reads the recipe with what the flags change of it.
@@ -93,6 +125,18 @@ func (o *mergeOptions) read(file string) (mergesearch.Recipe, error) {
 		r.Stages[i].Recipe.Compat = "mergekit"
 	}
 	return r, nil
+}
+
+// sayDevice tells where the merge runs, if that is not the CPU.
+func sayDevice(c *cobra.Command, e *merge.Engine, r mergesearch.Recipe) error {
+	plan, err := e.Plan(r)
+	if err != nil {
+		return err
+	}
+	if d := e.DevicePlan(plan); d != nil {
+		fmt.Fprintln(c.ErrOrStderr(), report.Plain(d.String()))
+	}
+	return nil
 }
 
 func printPlan(c *cobra.Command, e *merge.Engine, r mergesearch.Recipe) error {

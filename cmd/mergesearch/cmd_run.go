@@ -33,6 +33,7 @@ type runFlags struct {
 	workers     int
 	fork        bool
 	requireGain bool
+	device      deviceFlag
 }
 
 func newRunCommand() *cobra.Command {
@@ -54,6 +55,7 @@ with the same command, and the result is the same.`,
 	c.Flags().StringVar(&f.dir, "dir", "", "directory of the run (default runs/<name>-s<seed>)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed instead of the run file's")
 	c.Flags().IntVar(&f.workers, "workers", 2, "candidates in flight; never changes the result")
+	f.device.add(c)
 	c.Flags().BoolVar(&f.fork, "fork", false, "start a new run beside an existing directory")
 	c.Flags().BoolVar(&f.requireGain, "require-gain", false, "exit with code 9 when no candidate beats the best parent")
 	return c
@@ -80,7 +82,7 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		dir = unusedBeside(dir)
 	}
 	began := time.Now()
-	s, err := openSession(ctx, file)
+	s, err := openSession(ctx, file, f.device)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type dryRun struct {
 	BytesWritten int64                `json:"bytes_written"`
 	MemoryBytes  int64                `json:"memory_bytes"` // private, about
 	Seconds      float64              `json:"seconds"`      // at the speed of memory; a disk may be slower
+	Device       *merge.DevicePlan    `json:"device,omitempty"`
 }
 
 type dryTensor struct {
@@ -55,7 +56,7 @@ func planMerge(e *merge.Engine, r mergesearch.Recipe) (dryRun, error) {
 	d := dryRun{
 		Recipe: r.ID(), Method: r.Method, Base: p.Base, Models: p.Models, Donor: p.Donor,
 		BytesRead: p.BytesRead, BytesWritten: p.BytesWritten, MemoryBytes: e.MemoryOf(p),
-		Seconds: float64(p.BytesRead+p.BytesWritten) / copySpeed(),
+		Seconds: float64(p.BytesRead+p.BytesWritten) / copySpeed(), Device: e.DevicePlan(p),
 	}
 	for _, t := range p.Tensors {
 		row := dryTensor{Name: t.Name, DType: t.DType, Shape: t.Shape, Copied: t.Copied, Global: t.Global}
@@ -97,6 +98,9 @@ func (d dryRun) print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "\n%d tensors, %s to read, %s to write, about %s of private memory, %.1f s at the speed of memory\nconfiguration and tokenizer: %s\n\n",
 		len(d.Tensors), bytesText(d.BytesRead), bytesText(d.BytesWritten), bytesText(d.MemoryBytes), d.Seconds, report.Plain(d.Donor))
+	if d.Device != nil {
+		fmt.Fprintf(w, "%s\n\n", report.Plain(d.Device.String()))
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "LAYERS\tTENSORS\tFROM")
 	for _, g := range d.groups() {

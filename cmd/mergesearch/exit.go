@@ -11,6 +11,7 @@ import (
 	"mergesearch"
 	"mergesearch/cmd/internal/report"
 	"mergesearch/eval"
+	"mergesearch/merge/kernel/cuda"
 	"mergesearch/search"
 	"mergesearch/store"
 )
@@ -96,6 +97,7 @@ func codeOf(err error) int {
 		failed   *mergesearch.Failure
 		machine  *unfit
 		endpoint *eval.EndpointError
+		gpu      *cuda.Error
 	)
 	switch {
 	case errors.As(err, &ended):
@@ -112,7 +114,7 @@ func codeOf(err error) int {
 		return exitLocked
 	case errors.As(err, &damaged):
 		return exitDamaged
-	case errors.As(err, &endpoint), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
+	case errors.As(err, &endpoint), errors.As(err, &gpu), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
 		return exitUnfit
 	}
 	return exitBug
@@ -133,6 +135,10 @@ func hintOf(err error) string {
 	var endpoint *eval.EndpointError
 	if errors.As(err, &endpoint) {
 		return "look at the inference server, then start the same command again; what was recorded is kept"
+	}
+	var gpu *cuda.Error
+	if errors.As(err, &gpu) {
+		return "nvidia-smi shows the GPU's state and what else uses its memory; --device cpu merges without it"
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return "free some space and start the same command again; what was recorded is kept"

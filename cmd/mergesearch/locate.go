@@ -9,12 +9,13 @@ import (
 
 	"mergesearch"
 	"mergesearch/merge"
+	"mergesearch/merge/kernel"
 )
 
 // openFor opens the models that a recipe names: by their paths, or by the names of
 // repositories that lie in the cache of the Hugging Face Hub.
-func openFor(r mergesearch.Recipe, threads int) (*merge.Engine, error) {
-	o := merge.Options{Models: map[string]string{}, Adapters: map[string]string{}, Threads: threads}
+func openFor(r mergesearch.Recipe, threads int, device *kernel.Device) (*merge.Engine, error) {
+	o := merge.Options{Models: map[string]string{}, Adapters: map[string]string{}, Threads: threads, Device: device}
 	for _, name := range r.ModelNames() {
 		ref, err := merge.ParseModelRef(name)
 		if err != nil {

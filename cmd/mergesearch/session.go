@@ -19,6 +19,7 @@ import (
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/eval"
 	"mergesearch/merge"
+	"mergesearch/merge/kernel"
 	"mergesearch/search"
 )
 
@@ -35,7 +36,9 @@ type session struct {
 	file      *runfile.RunFile
 	tasks     []*eval.Task
 	models    map[string]string // name to directory
+	devices   []*kernel.Device
 	engine    *merge.Engine
+	engines   []*merge.Engine // one for each device; the first is engine
 	space     *mergesearch.Space
 	benchmark mergesearch.Benchmark
 	endpoint  eval.Endpoint
@@ -47,7 +50,7 @@ type session struct {
 // openSession checks everything that can be checked without reading a tensor:
 // run file, tasks and their data, headers and configs of all models, the space,
 // and that the endpoint can run the family. Then it starts the endpoint.
-func openSession(ctx context.Context, file *runfile.RunFile) (_ *session, err error) {
+func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) (_ *session, err error) {
 	s := &session{file: file, models: map[string]string{}}
 	defer func() {
 		if err != nil {
@@ -61,7 +64,7 @@ func openSession(ctx context.Context, file *runfile.RunFile) (_ *session, err er
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openModels(); err != nil {
+	if err := s.openModels(device); err != nil {
 		return nil, err
 	}
 	if err := s.makeSpace(methods); err != nil {
@@ -91,9 +94,10 @@ func (s *session) Close() {
 	if s.stop != nil {
 		s.stop()
 	}
-	if s.engine != nil {
-		s.engine.Close()
+	for _, e := range s.engines {
+		e.Close()
 	}
+	closeDevices(s.devices)
 }
 
 func (s *session) readTasks() error {
@@ -160,7 +164,7 @@ func (s *session) checkNames() error {
 	return nil
 }
 
-func (s *session) openModels() error {
+func (s *session) openModels(device deviceFlag) error {
 	if err := s.checkNames(); err != nil {
 		return err
 	}
@@ -171,15 +175,47 @@ func (s *session) openModels() error {
 		}
 		s.models[name] = s.file.Path(s.file.Experts[i])
 	}
-	var err error
-	s.engine, err = merge.Open(merge.Options{Models: s.models, Base: s.baseName(), Threads: runtime.GOMAXPROCS(0)})
-	if err != nil {
+	if err := s.openEngines(device); err != nil {
 		return err
 	}
 	if err := s.engine.CheckFamily(); err != nil {
 		return err
 	}
 	return s.checkFamily()
+}
+
+// openEngines opens the models, once for each GPU that merges.
+func (s *session) openEngines(device deviceFlag) error {
+	var note string
+	var err error
+	if s.devices, note, err = device.open(true); err != nil {
+		return err
+	}
+	if note != "" {
+		s.note("%s", note)
+	}
+	for i := range max(1, len(s.devices)) {
+		o := merge.Options{Models: s.models, Base: s.baseName(), Threads: runtime.GOMAXPROCS(0)}
+		if len(s.devices) > 0 {
+			o.Device = s.devices[i]
+			s.note("merging on %s", o.Device)
+		}
+		e, err := merge.Open(o)
+		if err != nil {
+			return err
+		}
+		s.engines = append(s.engines, e)
+	}
+	s.engine = s.engines[0]
+	return nil
+}
+
+// builder returns what builds candidates.
+func (s *session) builder() search.Builder {
+	if len(s.engines) > 1 {
+		return newEnginePool(s.engines)
+	}
+	return s.engine
 }
 
 // baseFiles returns the small files of the base model: config, tokenizer and so on.
@@ -293,7 +329,7 @@ func (s *session) options(workers int) (search.Options, error) {
 	budget := s.file.Budget
 	return search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: algorithm,
-		Builder: s.engine, Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
+		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
 		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: search.Budget{
 			Candidates: budget.Candidates, ItemAnswers: budget.Answers,
