@@ -89,6 +89,8 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 		}
 	case int(n) > len(text)-8:
 		panic("safetensors: the header was not read in full")
+	case n == 0 || text[8] != '{':
+		return Header{}, fieldError("header", "at byte 0: want '{' as the first byte")
 	}
 	h := Header{Length: 8 + int64(n)}
 	s := &jsonscan.Scanner{Source: string(text[8 : 8+n])}
@@ -114,9 +116,6 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 func (h *Header) read(s *jsonscan.Scanner, tensors int, data int64) error {
 	var filled, end int64 // bytes of the tensors so far, and where the last of them ends
 	empty := 0
-	if len(s.Source) == 0 || s.Source[0] != '{' {
-		return s.Fail("want '{' as the first byte")
-	}
 	h.Tensors = make([]Info, 0, max(tensors, 0))
 	err := s.Object(s.OnceOf(tensors, func(name string) error {
 		if name == "__metadata__" {
