@@ -3,9 +3,11 @@ package eval_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"mergesearch"
@@ -74,12 +76,15 @@ func TestFamilyScores(t *testing.T) {
 	}
 	e, served := engine(t)
 	asked := int64(0)
-	for name, splits := range expected.Parents {
+	for i, name := range slices.Sorted(maps.Keys(expected.Parents)) {
+		if testing.Short() && i == 2 {
+			break // two are enough to see races
+		}
 		c := parent(t, 0, name)
 		if err := e.Prepare(c.Files); err != nil {
 			t.Fatal(err)
 		}
-		for split, want := range splits {
+		for split, want := range expected.Parents[name] {
 			r, err := e.ScoreDetailed(context.Background(), c, items(e, mergesearch.Split(split)))
 			if err != nil {
 				t.Fatal(err)

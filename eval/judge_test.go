@@ -111,6 +111,9 @@ func TestSignFlipsExact(t *testing.T) {
 // Over simulated pairs of models the interval covers the true gain about as often
 // as it says, and under no difference the p-value is below 5 % about that often.
 func TestCompareCalibrated(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	const trials = 600
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(p float64) float64 {

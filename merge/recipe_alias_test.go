@@ -69,7 +69,7 @@ func TestAliasesThatGrow(t *testing.T) {
 		fmt.Fprintf(&deep, "  a%d: &a%d [*a%d]\n", i+1, i+1, i)
 	}
 	for want, text := range map[string]string{
-		"more than 32768 values": lists.String(), "more than 32768 values, with": mappings.String(), "nested deeper than 64": deep.String(),
+		"more than 8192 values": lists.String(), "more than 8192 values, with": mappings.String(), "nested deeper than 64": deep.String(),
 	} {
 		attacktest.Recipe(t, want, text)
 		_, err := ParseRecipe([]byte(text))

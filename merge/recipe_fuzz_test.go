@@ -16,7 +16,7 @@ import (
 
 // parseConstant is what reading a recipe may allocate, in all, beside twice its
 // text: the YAML library takes up to a kilobyte for a value.
-const parseConstant = 192 << 20
+const parseConstant = 64 << 20
 
 // parseWithin parses a text and demands that it costs no more memory than that.
 func parseWithin(t *testing.T, text []byte) (mergesearch.Recipe, error) {
@@ -31,8 +31,42 @@ func parseWithin(t *testing.T, text []byte) (mergesearch.Recipe, error) {
 	return r, err
 }
 
-// Texts that aim at the YAML library's stack, memory and time.
-func TestHostileRecipes(t *testing.T) {
+// A recipe of 3,200 lines in 40 documents, one with a number for each layer of ten
+// models, and one of as many slices as a model could have layers are read.
+func TestLongRecipes(t *testing.T) {
+	var stages, gradients, slices strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&stages, "---\nname: s%d\nmerge_method: linear\nmodels:\n", i)
+		if i > 0 {
+			fmt.Fprintf(&stages, "- model: s%d\n  parameters:\n    weight: 0.5\n", i-1)
+		}
+		for m := range 25 {
+			fmt.Fprintf(&stages, "- model: organisation/model-%d-%d\n  parameters:\n    weight: 0.%d\n", i, m, m+1)
+		}
+	}
+	gradients.WriteString("merge_method: ties\nbase_model: org/base\nmodels:\n")
+	for i := range 10 {
+		numbers := strings.TrimSuffix(strings.Repeat("0.25, ", 128), ", ")
+		fmt.Fprintf(&gradients, "- model: org/expert-%d\n  parameters:\n    weight:\n", i)
+		for _, filter := range []string{"self_attn", "mlp", "norm"} {
+			fmt.Fprintf(&gradients, "    - {filter: %s, value: [%s]}\n", filter, numbers)
+		}
+		fmt.Fprintf(&gradients, "    - value: [%s]\n", numbers)
+	}
+	slices.WriteString("merge_method: passthrough\nslices:\n")
+	for i := range 512 {
+		fmt.Fprintf(&slices, "- sources:\n  - model: org/m%d\n    layer_range: [%d, %d]\n", i%3, i, i+1)
+	}
+	for name, text := range map[string]string{"stages": strings.Replace(stages.String(), "name: s39\n", "", 1), "gradients": gradients.String(), "slices": slices.String()} {
+		if _, err := parseWithin(t, []byte(text)); err != nil {
+			t.Errorf("%s, %d lines: %v", name, strings.Count(text, "\n"), err)
+		}
+	}
+}
+
+// hostileRecipes are texts that aim at the YAML library's stack, memory and time: far
+// beyond the limits, and as much as they allow.
+func hostileRecipes() map[string]string {
 	keys := func(n int, format string) string {
 		var b strings.Builder
 		for i := range n {
@@ -40,32 +74,49 @@ func TestHostileRecipes(t *testing.T) {
 		}
 		return b.String()
 	}
+	deeper := func(n, step int) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(strings.Repeat(" ", step*i) + "a:\n")
+		}
+		return b.String()
+	}
 	const head = "merge_method: linear\nmodels: [{model: a}]\n"
-	for name, text := range map[string]string{
-		"numbers":          head + "parameters:\n  weight: [" + strings.Repeat("1,", 30000) + "1]\n  normalize: 2\n",
-		"more numbers":     head + "parameters:\n  weight: [" + strings.Repeat("1,", 100000) + "1]\n",
-		"empty mappings":   head + "parameters: [" + strings.Repeat("{},", 15000) + "{}]\n",
-		"keys":             head + "parameters:\n" + keys(2000, "  k%d: 1\n"),
-		"mappings of keys": strings.Repeat("a:\n"+keys(2000, " k%d: 1\n"), 7),
-		"many keys":        head + "parameters:\n" + keys(30000, "  k%d: 1\n"),
-		"keys in a row":    head + "parameters: {" + keys(15000, "k%d: 1, ") + "}\n",
-		"deeper and deeper": func() string {
-			var b strings.Builder
-			for i := range 1400 {
-				b.WriteString(strings.Repeat(" ", i) + "a:\n")
-			}
-			return b.String()
-		}(),
-		"lines":          "a: |\n" + strings.Repeat("  x\n", 200000),
-		"a long line":    "a: " + strings.Repeat(" x", 500000),
-		"dashes":         strings.Repeat("- ", 60) + strings.Repeat("x", 900000),
-		"documents":      strings.Repeat("---\na: 1\n", 20000),
-		"no documents":   strings.Repeat("---\n", 200000),
-		"comments":       strings.Repeat("#\n", 500000),
-		"quotes":         "a: \"" + strings.Repeat("\\u00e9", 150000) + "\"\n",
-		"a module":       "merge_method: linear\nmodules: {" + strings.Repeat("m", 250) + ": {models: [" + strings.Repeat("{model: a},", 1000) + "{}]}}\n",
-		"one big module": "merge_method: linear\nmodules: {" + strings.Repeat("m", 500000) + ": {}}\n",
-	} {
+	return map[string]string{
+		"numbers":                   head + "parameters:\n  weight: [" + strings.Repeat("1,", 30000) + "1]\n  normalize: 2\n",
+		"numbers, within":           head + "parameters:\n  weight: [" + strings.Repeat("1,", 8100) + "1]\n  normalize: 2\n",
+		"more numbers":              head + "parameters:\n  weight: [" + strings.Repeat("1,", 100000) + "1]\n",
+		"empty mappings":            head + "parameters: [" + strings.Repeat("{},", 15000) + "{}]\n",
+		"empty mappings, within":    head + "parameters: [" + strings.Repeat("{},", 4000) + "{}]\n",
+		"keys":                      head + "parameters:\n" + keys(2000, "  k%d: 1\n"),
+		"keys, within":              head + "parameters:\n" + keys(760, "  k%d: 1\n"),
+		"mappings of keys":          strings.Repeat("a:\n"+keys(2000, " k%d: 1\n"), 7),
+		"mappings of keys, within":  keys(5, "a%[1]d:\n"+keys(750, " k%d: 1\n")) + "a0: 1\n",
+		"many keys":                 head + "parameters:\n" + keys(30000, "  k%d: 1\n"),
+		"keys in a row":             head + "parameters: {" + keys(15000, "k%d: 1, ") + "}\n",
+		"keys in a row, within":     head + "parameters: {" + keys(4000, "k%d: 1, ") + "}\n",
+		"deeper and deeper":         deeper(1400, 1),
+		"deeper and deeper, within": deeper(64, 100),
+		"lines":                     "a: |\n" + strings.Repeat("  x\n", 200000),
+		"lines, within":             "a: |\n" + strings.Repeat("  "+strings.Repeat("x", 340)+"\n", 760),
+		"a long line":               "a: " + strings.Repeat(" x", 500000),
+		"a long line, within":       "a: " + strings.Repeat(" x", 131000),
+		"dashes":                    strings.Repeat("- ", 60) + strings.Repeat("x", 900000),
+		"dashes, within":            strings.Repeat("- ", 60) + strings.Repeat("x", 262000),
+		"documents":                 strings.Repeat("---\na: 1\n", 20000),
+		"no documents":              strings.Repeat("---\n", 200000),
+		"comments":                  strings.Repeat("#\n", 500000),
+		"quotes":                    "a: \"" + strings.Repeat("\\u00e9", 150000) + "\"\n",
+		"quotes, within":            "a: \"" + strings.Repeat("\\u00e9", 43000) + "\"\n",
+		"a module":                  "merge_method: linear\nmodules: {" + strings.Repeat("m", 250) + ": {models: [" + strings.Repeat("{model: a},", 1000) + "{}]}}\n",
+		"one big module":            "merge_method: linear\nmodules: {" + strings.Repeat("m", 500000) + ": {}}\n",
+		"one big module, within":    "merge_method: linear\nmodules: {" + strings.Repeat("m", 262000) + ": {}}\n",
+		"values and bytes, within":  "a: " + strings.Repeat(" x", 115000) + "\nb: [" + strings.Repeat("1,", 8000) + "1]\n",
+	}
+}
+
+func TestHostileRecipes(t *testing.T) {
+	for name, text := range hostileRecipes() {
 		t.Run(name, func(t *testing.T) {
 			attacktest.Recipe(t, name, text)
 			var in *mergesearch.InputError

@@ -39,6 +39,9 @@ func interval(x []float64) (mean, low, high float64) {
 }
 
 func TestGABeatsRandomAtEqualAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	race := search.Race{Rungs: []int{15, 60}, Keep: 1.0 / 3, Tie: 0.1}
 	var gains []float64
 	for seed := range uint64(10) {
@@ -56,6 +59,9 @@ func TestGABeatsRandomAtEqualAnswers(t *testing.T) {
 
 // On analytic landscapes the GA closes most of the gap that random search leaves.
 func TestGAClimbsLandscapes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	for name, make := range map[string]func(*mergesearch.Space, mergesearch.Genome) searchtest.Landscape{
 		"sphere": searchtest.Sphere, "ridge": searchtest.Ridge,
 	} {

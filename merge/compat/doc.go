@@ -22,21 +22,23 @@
 //     there only the number of kept elements agrees, which in bfloat16 touches up to
 //     1.5 % of the elements.
 //
-// How close it is. Against torch 2.15 with one thread and ties decided as here, on
+// How close it is. Against torch 2.15 with one thread on a processor of AMD and ties decided as here, on
 // miniatures of two families with all methods, types and a grid of settings
 // (docs/log/mergekit-grid.md, docs/peers/mergekit, testdata/make_goldens.py):
 //
 //   - every bit agrees in bfloat16 and float16 but for arcee_fusion and, in one
-//     element of a million, slerp; and in float32 but for these, nuslerp and karcher;
-//   - there the sine and the arc cosine of an angle are not rounded to the nearest in
-//     the peer's libraries, one in ten is off by a unit, and moves every element of a
-//     tensor or row: 94 % of nuslerp's elements agree, 99.4 % of karcher's, in slerp
-//     few tensors are touched; differences stay below 4e-7 of the largest magnitude;
+//     element of a million, slerp; and in float32 but for these and nuslerp;
+//   - the sine and the arc cosine of an angle are not rounded to the nearest in the
+//     peer's libraries, one in ten is off by a unit, and moves every element of a
+//     tensor or row. Those of torch are known to 2 numbers in ten thousand
+//     (trigonometry.go): 99.99 % of nuslerp's elements agree. Those of numpy are
+//     taken as rounded to the nearest, by which few tensors of slerp are touched.
+//     Differences stay below 1e-7 of the largest magnitude in nuslerp;
 //   - arcee_fusion agrees in 99.9 % of the elements: importances next to the
 //     threshold fall to the other side, by a logarithm or an exponential.
 //
-// With functions that are rounded to the nearest (compare.py --exact) every bit of
-// these agrees too.
+// With logarithms, exponentials and numpy's functions that are rounded to the nearest
+// (compare.py --exact) every bit of slerp and arcee_fusion agrees too.
 //
 // torch with several threads adds 32768 numbers and more in other orders, which this
 // package does not follow.

@@ -1,10 +1,6 @@
 package compat
 
-import (
-	"math"
-
-	"mergesearch"
-)
+import "mergesearch"
 
 // karcher is the Karcher mean of the directions, all models alike, at the mean
 // length. A base model is one more input, the last.
@@ -44,7 +40,7 @@ func karcher(in Input) []float32 {
 		}
 		// A number without dimensions on the left is rounded to the type, on the
 		// right it is not.
-		cosine, sine := rounded(o.d, f.of(math.Cos, one(n))), rounded(o.d, f.of(math.Sin, one(n)))
+		cosine, sine := rounded(o.d, f.cos(one(n))), rounded(o.d, f.sin(one(n)))
 		u = o.add(o.mul(cosine, u), o.mul(sine, o.div(t, one(n))))
 		if n := norm(f.d, u); float64(n) > tol {
 			u = o.div(u, one(n))
@@ -83,10 +79,10 @@ func start(o arith, units [][]float32, alpha []float64, tol float64) []float32 {
 // pull is the step from u towards v; nothing where they meet.
 func (o arith) pull(u, v []float32, alpha, tol float64) []float32 {
 	c := o.clamp(one(torchDot(o.d, u, v)), -1, 1)
-	theta := o.of(math.Acos, c)
+	theta := o.acos(c)
 	if float64(theta[0]) < tol {
 		return one(0)
 	}
-	k := o.scale(alpha, o.div(theta, o.of(math.Sin, theta)))
+	k := o.scale(alpha, o.div(theta, o.sin(theta)))
 	return o.mul(k, o.sub(v, o.mul(c, u)))
 }

@@ -65,13 +65,13 @@ func (in Input) arcs(t float64, a, b []float32) []float32 {
 // arc is one vector's share. A sine below 1e-8 counts as the same direction.
 func (o arith) arc(t float64, a, b []float32, norm func(x []float32) []float32, dot func(x, y []float32) []float32) []float32 {
 	c := dot(o.div(a, o.atLeast(norm(a), 1e-7)), o.div(b, o.atLeast(norm(b), 1e-7)))
-	theta := o.of(math.Acos, o.clamp(c, -1, 1))
-	sine := o.of(math.Sin, theta)
+	theta := o.acos(o.clamp(c, -1, 1))
+	sine := o.sin(theta)
 	if float32(math.Abs(float64(sine[0]))) < number(o.d, 1e-8) {
 		return o.add(o.scale(1-t, a), o.scale(t, b))
 	}
-	left := o.mul(o.of(math.Sin, o.scale(1-t, theta)), a)
-	right := o.mul(o.of(math.Sin, o.scale(t, theta)), b)
+	left := o.mul(o.sin(o.scale(1-t, theta)), a)
+	right := o.mul(o.sin(o.scale(t, theta)), b)
 	return o.div(o.add(left, right), sine)
 }
 

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -87,7 +88,15 @@ func (s *Scanner) Object(member func(key string) error) error {
 
 // Once returns a member for Object that refuses a key which comes twice.
 func (s *Scanner) Once(member func(key string) error) func(key string) error {
+	return s.OnceOf(0, member)
+}
+
+// OnceOf is Once with a guess at the number of keys.
+func (s *Scanner) OnceOf(n int, member func(key string) error) func(key string) error {
 	var seen keys
+	if n > len(seen.few) {
+		seen.many = make(map[string]struct{}, n)
+	}
 	return func(key string) error {
 		if !seen.add(key) {
 			return s.Fail("key %.80q comes twice", key)
@@ -156,8 +165,9 @@ func (s *Scanner) List(open, closing byte, item func(i int) error) error {
 // exponent.
 func (s *Scanner) Uint() (uint64, error) {
 	s.Peek()
-	from := s.At
+	from, n := s.At, uint64(0)
 	for s.At < len(s.Source) && s.Source[s.At] >= '0' && s.Source[s.At] <= '9' {
+		n = 10*n + uint64(s.Source[s.At]-'0')
 		s.At++
 	}
 	digits := s.Source[from:s.At]
@@ -166,6 +176,9 @@ func (s *Scanner) Uint() (uint64, error) {
 	}
 	if len(digits) > 1 && digits[0] == '0' {
 		return 0, s.Fail("number with a leading zero")
+	}
+	if len(digits) < 20 {
+		return n, nil
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil {
@@ -180,6 +193,10 @@ func (s *Scanner) Text() (string, error) {
 		return "", err
 	}
 	from := s.At
+	if n := strings.IndexByte(s.Source[from:], '"'); n >= 0 && isPlain(s.Source[from:from+n]) {
+		s.At += n + 1
+		return s.Source[from : from+n], nil
+	}
 	for s.At < len(s.Source) {
 		switch c := s.Source[s.At]; {
 		case c == '"':
@@ -197,6 +214,26 @@ func (s *Scanner) Text() (string, error) {
 		s.At++
 	}
 	return "", s.Fail("string without end")
+}
+
+// isPlain reports whether a text is ASCII without control characters and backslashes.
+// It looks at eight bytes at once, in the manner of S. E. Anderson, Bit Twiddling
+// Hacks, "Determine if a word has a byte less than n".
+func isPlain(s string) bool {
+	const ones, high = 0x0101_0101_0101_0101, 0x8080_8080_8080_8080
+	for ; len(s) >= 8; s = s[8:] {
+		w := binary.LittleEndian.Uint64([]byte(s[:8]))
+		slash := w ^ '\\'*ones
+		if (w|(w-' '*ones)|(slash-ones))&high != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x80 || s[i] == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // escaped reads on in a string that began at from and has a backslash next.

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -31,10 +32,26 @@ func TestRefusals(t *testing.T) {
 
 func TestWholeNumbers(t *testing.T) {
 	for text, ok := range map[string]bool{
-		"0": true, "18446744073709551615": true, "18446744073709551616": false, "-1": false, "01": false, "1.0": false, "1e3": false, "": false,
+		"0": true, "9999999999999999999": true, "10000000000000000000": true, "99999999999999999999": false, "18446744073709551615": true, "18446744073709551616": false, "-1": false, "01": false, "1.0": false, "1e3": false, "": false,
 	} {
 		if n, err := (&Scanner{Source: text}).Uint(); ok != (err == nil) {
 			t.Errorf("%q: %d, %v", text, n, err)
+		}
+	}
+}
+
+// A string's faults are found wherever they stand in a word of eight bytes.
+func TestPlainTexts(t *testing.T) {
+	for n := range 20 {
+		for _, c := range []byte{' ', '~', 0x7f, '!', '[', ']', 0x1f, 0, '\n', '\\', 0x80, 0xff} {
+			for at := range n {
+				b := bytes.Repeat([]byte("a"), n)
+				b[at] = c
+				want := c >= ' ' && c < 0x80 && c != '\\'
+				if got := isPlain(string(b)); got != want {
+					t.Errorf("%q: %v", b, got)
+				}
+			}
 		}
 	}
 }

@@ -16,11 +16,15 @@ import (
 	"mergesearch/merge/jsonscan"
 )
 
-// Limits of what is read. Real checkpoints stay far below; beyond them a file is
-// refused before memory is spent on it.
+// Limits of what is read. Real checkpoints stay far below: the largest published, of
+// 92,000 tensors, would fit in one file. Beyond them a file is refused before time and
+// memory are spent on it. The reference implementation takes headers of up to 100 MB,
+// which nobody writes and which would take seconds to read.
 const (
-	MaxHeaderBytes  = 100_000_000 // as in the reference implementation
-	MaxTensors      = 200_000     // of one file, and of one checkpoint
+	MaxHeaderBytes  = 16 << 20
+	MaxFileTensors  = 100_000
+	MaxTensors      = 200_000 // of a checkpoint
+	MaxMetadata     = 10_000  // keys
 	MaxRank         = 8
 	MaxNameBytes    = 512
 	MaxEmptyTensors = 1_000
@@ -85,13 +89,19 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 		}
 	case int(n) > len(text)-8:
 		panic("safetensors: the header was not read in full")
+	case n == 0 || text[8] != '{':
+		return Header{}, fieldError("header", "at byte 0: want '{' as the first byte")
 	}
 	h := Header{Length: 8 + int64(n)}
 	s := &jsonscan.Scanner{Source: string(text[8 : 8+n])}
-	if strings.Count(s.Source, `"data_offsets"`) > MaxTensors {
-		return Header{}, fieldError("header", "more than %d tensors", MaxTensors)
+	most := strings.Count(s.Source, "{") - 1 // no fewer than tensors
+	if most > MaxFileTensors {
+		most = strings.Count(s.Source, `"data_offsets"`)
 	}
-	if err := h.read(s, size-h.Length); err != nil {
+	if most > MaxFileTensors {
+		return Header{}, fieldError("header", "more than %d tensors", MaxFileTensors)
+	}
+	if err := h.read(s, most, size-h.Length); err != nil {
 		var in *mergesearch.InputError
 		if errors.As(err, &in) {
 			return Header{}, err
@@ -101,20 +111,18 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 	return h, h.checkRanges(size - h.Length)
 }
 
-// read reads the header of a file with this many bytes of data. It stops as soon
-// as no further tensor could make it right.
-func (h *Header) read(s *jsonscan.Scanner, data int64) error {
+// read reads the header of about as many tensors in a file with this many bytes of
+// data. It stops as soon as no further tensor could make it right.
+func (h *Header) read(s *jsonscan.Scanner, tensors int, data int64) error {
 	var filled, end int64 // bytes of the tensors so far, and where the last of them ends
 	empty := 0
-	if len(s.Source) == 0 || s.Source[0] != '{' {
-		return s.Fail("want '{' as the first byte")
-	}
-	err := s.Object(s.Once(func(name string) error {
+	h.Tensors = make([]Info, 0, max(tensors, 0))
+	err := s.Object(s.OnceOf(tensors, func(name string) error {
 		if name == "__metadata__" {
 			return h.readMetadata(s)
 		}
-		if len(h.Tensors) >= MaxTensors {
-			return s.Fail("more than %d tensors", MaxTensors)
+		if len(h.Tensors) >= MaxFileTensors {
+			return s.Fail("more than %d tensors", MaxFileTensors)
 		}
 		t, err := readInfo(s, name)
 		if err != nil {
@@ -148,11 +156,16 @@ func (h *Header) read(s *jsonscan.Scanner, data int64) error {
 func (h *Header) readMetadata(s *jsonscan.Scanner) error {
 	h.Metadata = map[string]string{}
 	return s.Object(s.Once(func(key string) error {
+		if len(h.Metadata) >= MaxMetadata {
+			return fieldError("header", "more than %d keys in __metadata__", MaxMetadata)
+		}
 		value, err := s.Text()
 		h.Metadata[key] = value
 		return err
 	}))
 }
+
+var infoFields = [3]string{"dtype", "shape", "data_offsets"}
 
 // readInfo reads {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}:
 // these three keys, spelt so, each once.
@@ -161,22 +174,29 @@ func readInfo(s *jsonscan.Scanner, name string) (Info, error) {
 	if err := checkName(name); err != nil {
 		return t, err
 	}
+	var have [3]bool // kept without Once, which takes memory for each tensor
 	fields := 0
-	err := s.Object(s.Once(func(key string) (err error) {
+	err := s.Object(func(key string) (err error) {
+		field := slices.Index(infoFields[:], key)
+		switch {
+		case field < 0:
+			return fieldError(name, "unknown field %.40q", key)
+		case have[field]:
+			return s.Fail("key %q comes twice", key)
+		}
+		have[field] = true
 		fields++
-		switch key {
-		case "dtype":
+		switch field {
+		case 0:
 			t.DType, err = readDType(s, name)
-		case "shape":
+		case 1:
 			t.Shape, err = readShape(s, name)
-		case "data_offsets":
+		case 2:
 			t.Begin, t.End, err = readOffsets(s, name)
-		default:
-			err = fieldError(name, "unknown field %.40q", key)
 		}
 		return err
-	}))
-	if err == nil && fields != 3 {
+	})
+	if err == nil && fields != len(infoFields) {
 		err = fieldError(name, "want dtype, shape and data_offsets, have %d of them", fields)
 	}
 	if err == nil {
@@ -190,7 +210,7 @@ func checkName(name string) error {
 		return fieldError(name, "tensor name of %d bytes, want 1 to %d", len(name), MaxNameBytes)
 	}
 	for _, r := range name {
-		if !unicode.IsPrint(r) {
+		if (r < ' ' || r > '~') && !unicode.IsPrint(r) {
 			return fieldError(name, "tensor name with the unprintable character %U", r)
 		}
 	}
@@ -212,7 +232,8 @@ func readDType(s *jsonscan.Scanner, name string) (mergesearch.DType, error) {
 }
 
 func readShape(s *jsonscan.Scanner, name string) ([]int, error) {
-	shape := []int{}
+	var shape [MaxRank]int
+	rank := 0
 	err := s.Array(func(i int) error {
 		if i >= MaxRank {
 			return fieldError(name+".shape", "more than %d dimensions", MaxRank)
@@ -221,10 +242,11 @@ func readShape(s *jsonscan.Scanner, name string) ([]int, error) {
 		if err == nil && n > math.MaxInt32*1024 {
 			err = fieldError(name+".shape", "dimension %d is too large", n)
 		}
-		shape = append(shape, int(n))
+		shape[i] = int(n)
+		rank++
 		return err
 	})
-	return shape, err
+	return append(make([]int, 0, rank), shape[:rank]...), err
 }
 
 func readOffsets(s *jsonscan.Scanner, name string) (begin, end int64, err error) {
@@ -271,9 +293,10 @@ func (t Info) checkBytes() error {
 
 // sort sorts the tensors by place.
 func (h *Header) sort() {
-	slices.SortStableFunc(h.Tensors, func(a, b Info) int {
-		return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End))
-	})
+	place := func(a, b Info) int { return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End)) }
+	if !slices.IsSortedFunc(h.Tensors, place) { // most writers sort
+		slices.SortStableFunc(h.Tensors, place)
+	}
 }
 
 // overlap returns the error of the first tensor that begins inside another; there

@@ -1,6 +1,7 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -101,18 +102,22 @@ func TestHeaderLengthIsCheckedFirst(t *testing.T) {
 // The reference implementation's attack samples, made smaller: very many tensors
 // over one range, and very many empty ones.
 func TestBombs(t *testing.T) {
-	var same, empty, many strings.Builder
-	for i := range MaxTensors + 1 {
+	var same, empty, many, metadata strings.Builder
+	for i := range MaxFileTensors + 1 {
 		fmt.Fprintf(&many, `,"t%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`, i)
-		if i < 100_000 {
+		if i < MaxFileTensors {
 			fmt.Fprintf(&same, `,"t%d":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}`, i)
+		}
+		if i <= MaxMetadata {
+			fmt.Fprintf(&metadata, `,"%d":""`, i)
 		}
 		if i <= MaxEmptyTensors {
 			fmt.Fprintf(&empty, `,"t%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`, i)
 		}
 	}
 	for name, header := range map[string]string{
-		"inside": same.String(), "empty tensors": empty.String(), "more than 200000": many.String(),
+		"inside": same.String(), "empty tensors": empty.String(), "more than 100000": many.String(),
+		"more than 10000 keys":   `,"__metadata__":{` + metadata.String()[1:] + "}",
 		"more than 8 dimensions": `,"a":{"dtype":"U8","shape":` + strings.Repeat("[", 1000), "want": `,"__metadata__":` + strings.Repeat(`{"a":`, 100_000),
 	} {
 		b := file("{"+header[1:]+"}", 8)
@@ -123,10 +128,27 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// A fault at the end of the longest header, or behind it, is found when all is read.
+func TestFaultAtTheEnd(t *testing.T) {
+	data := make([]byte, 2*MaxFileTensors)
+	whole := many()
+	cut := bytes.Clone(whole)
+	cut[bytes.LastIndexByte(cut, '}')] = ' '
+	for want, b := range map[string][]byte{
+		"1 bytes after the last tensor": append(append(whole, data...), 0),
+		"have the end":                  append(cut, data...),
+	} {
+		attacktest.Weights(t, want, b)
+		if _, err := ParseHeader(b, int64(len(b))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 // many is the header of as many tensors as a file may have, of two bytes each.
 func many() []byte {
 	h := Header{}
-	for i := range MaxTensors {
+	for i := range MaxFileTensors {
 		h.Tensors = append(h.Tensors, Info{
 			Name: fmt.Sprintf("model.layers.%d.mlp.experts.%d.up_proj.weight", i/1000, i%1000), DType: mergesearch.BF16, Shape: []int{1, 1},
 			Begin: 2 * int64(i), End: 2 * int64(i+1),
@@ -139,7 +161,7 @@ func BenchmarkParseHeader(b *testing.B) {
 	text := many()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		if _, err := ParseHeader(text, int64(len(text))+2*MaxTensors); err != nil {
+		if _, err := ParseHeader(text, int64(len(text))+2*MaxFileTensors); err != nil {
 			b.Fatal(err)
 		}
 	}

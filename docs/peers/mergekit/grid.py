@@ -67,7 +67,7 @@ def documented(recipe, tensor, shape, what, dtype):
     if method == "arcee_fusion":
         return "importances at the threshold"
     if what == "compat":
-        return "functions" if method in ("slerp", "nuslerp", "karcher") and dtype == "float32" else ""
+        return "functions" if method in ("slerp", "nuslerp") and dtype == "float32" else ""
     if method == "sce" and shared.get("select_topk", 1) < 1:
         return "variances at the threshold"
     if tensor in ("lm_head.weight", "model.norm.weight") and any(isinstance(v, list) for _, v in values(recipe)):

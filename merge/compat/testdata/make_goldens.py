@@ -36,7 +36,7 @@ MINIATURES = [
     ("model.encoder.conv1.weight", [40, 12, 3]),
 ]
 SAMPLES = 64
-INEXACT = {("slerp", "F32"), ("nuslerp", "F32"), ("karcher", "F32")}  # by functions that are not rounded to the nearest
+INEXACT = {("slerp", "F32")}  # by functions that are not rounded to the nearest
 TYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 WEIGHTS, DENSITIES = (0.7, 0.3, 0.45, 1.1, 0.13), (0.5, 0.31, 0.77, 0.4, 1)
 GTA = {"lambda": 0.83, "int8_mask": 0, "rescale": 0}
