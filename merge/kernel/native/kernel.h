@@ -85,16 +85,15 @@ typedef struct {
   int32_t *found;
 } msmerge_survey;
 
-// One row of a tensor whose elements are kept with a probability that follows the
-// rank of their magnitude. Element number first is the row's first.
+// Rows of a tensor whose elements are kept with a probability that follows the rank
+// of their magnitude in the row. Element number first is the first row's first.
 typedef struct {
   msmerge_view base, x;
-  int64_t first, n;
+  int64_t first, n, rows; // n elements each
   msmerge_mask mask;      // keep_below is not used
   double low, width;      // probability of the lowest rank, and what the highest adds
-  void *work;             // ranks_work(n) bytes
-  uint8_t *bits;          // result: bits of the blocks from from to to - 1, set where kept
-  int64_t from, to;
+  void *work;
+  uint8_t *bits;          // result: bits of the blocks that the rows touch, set where kept
 } msmerge_ranks;
 
 typedef struct {
