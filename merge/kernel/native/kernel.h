@@ -70,7 +70,7 @@ typedef struct {
   int32_t prefix_shift, prefix;  // count only magnitudes with (m >> prefix_shift) == prefix
   int32_t shift;                 // bin (m >> shift) % MSMERGE_DIGIT_BINS
   int32_t threshold;             // of the calls that look for one value
-  msmerge_mask mask;             // of sum_kept, unless it has bits
+  msmerge_mask mask;             // of sum_magnitudes, unless it has bits
   const uint8_t *bits;
 } msmerge_scan;
 
@@ -104,8 +104,7 @@ typedef struct {
   int64_t (*find_equal)(const msmerge_scan *, int64_t nth);
   void (*survey)(msmerge_survey *);
   void (*keep_ranked)(const msmerge_ranks *);
-  void (*sum_magnitudes)(const msmerge_scan *, double *sums);
-  void (*sum_kept)(const msmerge_scan *, double *sums);
+  void (*sum_magnitudes)(const msmerge_scan *, double *sums, double *kept);
   void (*philox)(const uint32_t *counter, const uint32_t *key, uint32_t *out);
 } msmerge_functions;
 
