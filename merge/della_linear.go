@@ -82,7 +82,7 @@ func (b *binding) keepRanked(i int) sparseVector {
 	r := kernel.NewRanks(b.seed, b.models[i].model.key, b.models[i].tensor, v["density"], v["epsilon"], lastOf(b.shape))
 	t := sparseVector{TaskVector: kernel.TaskVector{Keep: kernel.KeepBits, Scale: 1}, bitsOf: b.ranked(i, r)}
 	if b.flag("rescale") {
-		t.Scale = rescale(b.sumMagnitudes(i), b.sumRanked(i, r))
+		t.Scale = rescale(b.sumRanked(i, r))
 	}
 	return t
 }

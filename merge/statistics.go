@@ -153,17 +153,17 @@ func (b *binding) sumMagnitudes(i int) float64 {
 	})
 }
 
-// sumKept returns the same over the elements that the mask keeps.
-func (b *binding) sumKept(i int, m kernel.Mask) float64 {
+// sumKept returns the sums of magnitudes of all and of the elements that the mask keeps.
+func (b *binding) sumKept(i int, m kernel.Mask) kernel.Sums {
 	k := b.key(keptStat, b.base, b.models[i])
 	k.kept, k.mask, k.stream = uint64(m.KeepBelow), m.Key, m.Stream
-	return kept(&b.engine.stats, k, func() float64 {
+	return kept(&b.engine.stats, k, func() kernel.Sums {
 		return b.engine.kernel.SumKept(b.base.view, b.models[i].view, m, b.engine.tile, b.run)
 	})
 }
 
-// sumTrimmed returns the same over the elements that t keeps by magnitude, which are
-// this many behind as many outliers.
+// sumTrimmed returns the sum over the elements that t keeps by magnitude, which are this
+// many behind as many outliers.
 func (b *binding) sumTrimmed(i int, t kernel.TaskVector, drop, keep int) float64 {
 	k := b.key(trimmedStat, b.base, b.models[i])
 	k.kept, k.first = uint64(keep), drop
@@ -186,9 +186,9 @@ func (b *binding) ranked(i int, r kernel.Ranks) func(lo, hi int) []byte {
 	}
 }
 
-// sumRanked returns the sum of magnitudes of what a mask by ranks keeps.
-func (b *binding) sumRanked(i int, r kernel.Ranks) float64 {
-	return kept(&b.engine.stats, b.rankedKey(rankedStat, i, r), func() float64 {
+// sumRanked returns the sums of magnitudes of all and of what a mask by ranks keeps.
+func (b *binding) sumRanked(i int, r kernel.Ranks) kernel.Sums {
+	return kept(&b.engine.stats, b.rankedKey(rankedStat, i, r), func() kernel.Sums {
 		return b.engine.kernel.SumBits(b.base.view, b.models[i].view, b.ranked(i, r), b.engine.tile, b.run)
 	})
 }

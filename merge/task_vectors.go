@@ -67,7 +67,7 @@ func (b *binding) keepLargest(i int) sparseVector {
 // outliers the factor of what is kept.
 func (b *binding) trimmed(i int, t kernel.TaskVector, drop, keep int) sparseVector {
 	if b.flag("rescale") {
-		t.Scale = rescale(b.sumMagnitudes(i), b.sumTrimmed(i, t, drop, keep))
+		t.Scale = rescale(kernel.Sums{All: b.sumMagnitudes(i), Kept: b.sumTrimmed(i, t, drop, keep)})
 	}
 	return sparseVector{TaskVector: t}
 }
@@ -94,7 +94,7 @@ func (b *binding) keepDrawn(i int) sparseVector {
 	mask := b.models[i].maskKey().mask(b.seed, density)
 	scale := float32(1)
 	if b.flag("rescale") {
-		scale = rescale(b.sumMagnitudes(i), b.sumKept(i, mask))
+		scale = rescale(b.sumKept(i, mask))
 	}
 	return sparseVector{TaskVector: kernel.TaskVector{Keep: kernel.KeepRandom, Mask: mask, Scale: scale}}
 }
@@ -105,11 +105,11 @@ func (k maskKey) mask(seed uint64, density float64) kernel.Mask {
 
 // rescale returns the factor that brings a kept sum of magnitudes back to the
 // whole; sums below 1e-7 are left alone, as mergekit does.
-func rescale(all, kept float64) float32 {
-	if all < 1e-7 || kept < 1e-7 {
+func rescale(s kernel.Sums) float32 {
+	if s.All < 1e-7 || s.Kept < 1e-7 {
 		return 1
 	}
-	return float32(all / kept)
+	return float32(s.All / s.Kept)
 }
 
 // sparseReference makes model i's task vector sparse and returns the factor of what
@@ -208,5 +208,5 @@ func (o operands) rescaleReference(d []float32, kept []bool) ([]float32, float32
 	if !o.flag("rescale") {
 		return d, 1
 	}
-	return d, rescale(all, kernel.SumReference(len(d), magnitude))
+	return d, rescale(kernel.Sums{All: all, Kept: kernel.SumReference(len(d), magnitude)})
 }

@@ -117,16 +117,21 @@ func (d *Device) survey(s *C.msmerge_survey) {
 	})
 }
 
-// blockSums writes the sums of magnitudes of each block, over what is kept.
-func (d *Device) blockSums(s *C.msmerge_scan, keep Keep, trim, drop Trim, sums []float64) {
+// blockSums writes the sums of magnitudes of each block, and of those that are kept
+// unless all are.
+func (d *Device) blockSums(s *C.msmerge_scan, keep Keep, trim, drop Trim, sums, kept []float64) {
 	d.use(func(q *queue) {
 		a, at := q.scanArguments(s)
 		a.in.keep, a.in.kept, a.in.dropped, a.in.mask, a.in.bits = C.int32_t(keep), trim.c(), drop.c(), s.mask, a.s.bits
 		blocks := blocksOf(s.n)
-		lanes := q.take(8 * C.MSMERGE_LANES * blocks)
-		place(&a.lanes, lanes)
+		all, some := q.take(8*C.MSMERGE_LANES*blocks), q.take(8*C.MSMERGE_LANES*blocks)
+		place(&a.lanes, all)
+		place(&a.kept, some)
 		launch(q, "sums"+variant(typeOf(s.base), typeOf(s.x)), a, at, 8*blocks)
-		q.join(sums[:blocks], lanes)
+		q.join(sums[:blocks], all)
+		if keep != KeepAll {
+			q.join(kept[:blocks], some)
+		}
 	})
 }
 
@@ -146,7 +151,7 @@ func (d *Device) keepRanked(base, x View, r Ranks, first int, bits []byte) {
 	d.use(func(q *queue) {
 		a, at := argumentsOf[C.msmerge_ranks_arguments](q)
 		n := x.Len()
-		a.r.first, a.r.n, a.row = C.int64_t(first), C.int64_t(n), C.int64_t(r.Row)
+		a.r.first, a.r.n, a.r.rows = C.int64_t(first), C.int64_t(r.Row), C.int64_t(n/r.Row)
 		a.r.mask, a.r.low, a.r.width = r.Mask.c(), C.double(r.Low), C.double(r.Width)
 		a.r.base.dtype, a.r.x.dtype = code(base.DType), code(x.DType)
 		placeAny(&a.r.base.data, q.input(base.Data))

@@ -9,8 +9,7 @@ static void call_combine(int l, msmerge_tile *t, const msmerge_input *in) { msme
 static void call_histogram(int l, const msmerge_scan *s, uint32_t *bins) { msmerge_level(l)->histogram(s, bins); }
 static int64_t call_count_equal(int l, const msmerge_scan *s) { return msmerge_level(l)->count_equal(s); }
 static int64_t call_find_equal(int l, const msmerge_scan *s, int64_t nth) { return msmerge_level(l)->find_equal(s, nth); }
-static void call_sum_magnitudes(int l, const msmerge_scan *s, double *sums) { msmerge_level(l)->sum_magnitudes(s, sums); }
-static void call_sum_kept(int l, const msmerge_scan *s, double *sums) { msmerge_level(l)->sum_kept(s, sums); }
+static void call_sum_magnitudes(int l, const msmerge_scan *s, double *sums, double *kept) { msmerge_level(l)->sum_magnitudes(s, sums, kept); }
 static void call_philox(int l, const uint32_t *c, const uint32_t *k, uint32_t *out) { msmerge_level(l)->philox(c, k, out); }
 */
 import "C"
@@ -295,7 +294,9 @@ func (k Kernel) findEqual(base, x View, threshold uint32, nth int) (place int) {
 	return place
 }
 
-func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []float64) {
+// blockSums writes the sums of blocks of TileMultiple elements: of all, and of those
+// that the mask or the bits keep if there are any.
+func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums, kept []float64) {
 	k.scan(base, x, func(s *C.msmerge_scan) {
 		s.first = firstElement(first)
 		var pin runtime.Pinner
@@ -307,14 +308,15 @@ func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []
 		case bits != nil:
 			keep, s.bits = KeepBits, bitsOf(&pin, bits, x.Len())
 		}
-		switch {
-		case k.device != nil:
-			k.device.blockSums(s, keep, Trim{}, Trim{}, sums)
-		case keep != KeepAll:
-			C.call_sum_kept(C.int(k.level), s, (*C.double)(&sums[0]))
-		default:
-			C.call_sum_magnitudes(C.int(k.level), s, (*C.double)(&sums[0]))
+		if k.device != nil {
+			k.device.blockSums(s, keep, Trim{}, Trim{}, sums, kept)
+			return
 		}
+		var keptTo *C.double
+		if keep != KeepAll {
+			keptTo = (*C.double)(&kept[0])
+		}
+		C.call_sum_magnitudes(C.int(k.level), s, (*C.double)(&sums[0]), keptTo)
 	})
 }
 
@@ -322,7 +324,7 @@ func (k Kernel) blockSums(base, x View, m *Mask, bits []byte, first int, sums []
 func (k Kernel) trimmedSums(base, x View, m TaskVector, first int, sums []float64) {
 	k.scan(base, x, func(s *C.msmerge_scan) {
 		s.first = firstElement(first)
-		k.device.blockSums(s, m.Keep, m.Trim, m.Drop, sums)
+		k.device.blockSums(s, m.Keep, m.Trim, m.Drop, make([]float64, blocksOf(s.n)), sums)
 	})
 }
 

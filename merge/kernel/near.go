@@ -26,7 +26,7 @@ import (
 const (
 	nearLeast  = 1 << 16 // elements for which it is worth while
 	sampleRun  = 32      // neighbours that are sampled together
-	sampleMost = 1 << 17
+	sampleMost = 1 << 16
 )
 
 // selectNear returns false when the sample misled.
@@ -125,15 +125,21 @@ func (k Kernel) survey(base, x View, low, high int32) surveyed {
 	return out
 }
 
-// sampleMagnitudes returns the magnitudes of runs of elements at even distances.
+// sampleMagnitudes returns the magnitudes of runs of elements, one at a scattered
+// place of each of as many equal parts: at even distances they could all lie in the
+// same columns.
 func sampleMagnitudes(base, x Source, run Runner) []int32 {
 	n := x.Len()
 	runs := min(sampleMost, max(1<<12, n/32)) / sampleRun
 	out := make([]int32, runs*sampleRun)
-	const share = 64 // runs that are one piece of work
+	distance := n / runs
+	const (
+		share  = 64         // runs that are one piece of work
+		golden = 2654435769 // 2^32 divided by the golden ratio
+	)
 	run((runs+share-1)/share, func(i int) {
 		for j := i * share; j < min(runs, (i+1)*share); j++ {
-			lo := int(uint64(j) * uint64(n-sampleRun) / uint64(runs))
+			lo := j*distance + int(uint64(uint32(j)*golden)*uint64(distance-sampleRun+1)>>32)
 			magnitudes(out[j*sampleRun:(j+1)*sampleRun], base.Slice(lo, lo+sampleRun), x.Slice(lo, lo+sampleRun))
 		}
 	})
@@ -160,11 +166,41 @@ func magnitudes(out []int32, base, x View) {
 func nearLimits(sample []int32, share float64) (low, high int32) {
 	size := float64(len(sample))
 	place, spread := share*size, 5*math.Sqrt(size*share*(1-share))+8
-	nth := func(at float64) int32 {
-		v, _ := nthLargest([]surveyed{{found: sample}}, min(len(sample), max(1, int(at))), -1, math.MaxInt32)
-		return v
+	first, last := max(1, int(place-spread)), min(len(sample), max(1, int(place+spread)))
+	near, above, least, most := between(sample, first, last)
+	high, _ = nthLargest(near, first-above, least, most)
+	low, _ = nthLargest(near, last-above, least, most)
+	return low, high
+}
+
+// between returns the part of the sample, above least and below most, in which its
+// first-th to last-th largest magnitudes are, and how many are larger.
+func between(sample []int32, first, last int) (near []surveyed, above int, least, most int32) {
+	const shift = 20
+	var bins [1 << 11]int
+	for _, m := range sample {
+		bins[m>>shift]++
 	}
-	return nth(place + spread), nth(place - spread)
+	top := int32(len(bins) - 1)
+	for above+bins[top] < first {
+		above += bins[top]
+		top--
+	}
+	bottom := top
+	for sum := above + bins[top]; sum < last; sum += bins[bottom] {
+		bottom--
+	}
+	least, most = bottom<<shift-1, math.MaxInt32
+	if top+1 < int32(len(bins)) {
+		most = (top + 1) << shift
+	}
+	found := make([]int32, 0, len(sample)/4)
+	for _, m := range sample {
+		if m > least && m < most {
+			found = append(found, m)
+		}
+	}
+	return []surveyed{{found: found}}, above, least, most
 }
 
 // nthLargest returns the nth largest of what was found, which lies between low and

@@ -88,35 +88,28 @@ func (k Kernel) KeepRanked(base, x Source, r Ranks, lo, hi int) []byte {
 	bits := make([]byte, (endBlock-firstBlock)*BitBytes)
 	skip := (lo/block - firstBlock) * BitBytes
 	wanted := bits[skip : skip+bitBytes(hi-lo)]
+	first, end := firstRow*r.Row, endRow*r.Row
 	if k.device != nil {
-		first, end := firstRow*r.Row, endRow*r.Row
 		k.device.keepRanked(base.Slice(first, end), x.Slice(first, end), r, first, bits)
-		return wanted
-	}
-	work := workspaces.Get().(*workspace)
-	defer workspaces.Put(work)
-	work.grow(37*(r.Row+block) + 3*block) // see keep_ranked
-	for row := firstRow; row < endRow; row++ {
-		first := row * r.Row
-		from, to := first/block, (first+r.Row+block-1)/block
-		k.keepRow(base.Slice(first, first+r.Row), x.Slice(first, first+r.Row), r, first, work.bytes, bits[(from-firstBlock)*BitBytes:(to-firstBlock)*BitBytes])
+	} else {
+		k.keepRows(base.Slice(first, end), x.Slice(first, end), r, firstRow, bits)
 	}
 	return wanted
 }
 
-// keepRow adds the bits of one row, which share their first and last block with
-// other rows.
-func (k Kernel) keepRow(base, x View, r Ranks, first int, work, bits []byte) {
+// keepRows sets the bits of rows of which the first has the number firstRow.
+func (k Kernel) keepRows(base, x View, r Ranks, firstRow int, bits []byte) {
 	mustMatch(base, x)
+	work := workspaces.Get().(*workspace)
+	defer workspaces.Put(work)
+	work.grow(37*(r.Row+C.MSMERGE_BLOCK) + 3*C.MSMERGE_BLOCK) // see keep_ranked
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	pin.Pin(&work[0])
+	pin.Pin(&work.bytes[0])
 	pin.Pin(&bits[0])
-	from := first / C.MSMERGE_BLOCK
 	C.call_keep_ranked(C.int(k.level), &C.msmerge_ranks{
-		base: view(&pin, base), x: view(&pin, x), first: C.int64_t(first), n: C.int64_t(x.Len()),
-		mask: r.Mask.c(), low: C.double(r.Low), width: C.double(r.Width), work: unsafe.Pointer(&work[0]),
-		bits: (*C.uint8_t)(&bits[0]), from: C.int64_t(from), to: C.int64_t(from + len(bits)/BitBytes),
+		base: view(&pin, base), x: view(&pin, x), first: C.int64_t(firstRow * r.Row), n: C.int64_t(r.Row), rows: C.int64_t(x.Len() / r.Row),
+		mask: r.Mask.c(), low: C.double(r.Low), width: C.double(r.Width), work: unsafe.Pointer(&work.bytes[0]), bits: (*C.uint8_t)(&bits[0]),
 	})
 }
 

@@ -24,17 +24,20 @@ func JoinSums(sums []float64) float64 {
 
 // SumMagnitudes returns the sum of |x - base| over the whole tensor.
 func (k Kernel) SumMagnitudes(base, x Source, tileSize int, run Runner) float64 {
-	return k.sum(base, x, nil, nil, tileSize, run)
+	return k.sum(base, x, nil, nil, tileSize, run).All
 }
 
-// SumKept returns the sum of |x - base| over the elements that the mask keeps.
-func (k Kernel) SumKept(base, x Source, m Mask, tileSize int, run Runner) float64 {
+// Sums are sums of |x - base| over all elements and over those that are kept.
+type Sums struct{ All, Kept float64 }
+
+// SumKept returns the sums for the elements that the mask keeps.
+func (k Kernel) SumKept(base, x Source, m Mask, tileSize int, run Runner) Sums {
 	return k.sum(base, x, &m, nil, tileSize, run)
 }
 
-// SumBits returns the sum of |x - base| over the elements whose bits are set; bits
-// returns those of the elements from lo up to hi.
-func (k Kernel) SumBits(base, x Source, bits func(lo, hi int) []byte, tileSize int, run Runner) float64 {
+// SumBits returns the sums for the elements whose bits are set; bits returns those
+// of the elements from lo up to hi.
+func (k Kernel) SumBits(base, x Source, bits func(lo, hi int) []byte, tileSize int, run Runner) Sums {
 	return k.sum(base, x, nil, bits, tileSize, run)
 }
 
@@ -62,16 +65,18 @@ func (k Kernel) SumTrimmed(base, x Source, m TaskVector, tileSize int, run Runne
 	return JoinSums(sums)
 }
 
-func (k Kernel) sum(base, x Source, m *Mask, bits func(lo, hi int) []byte, tileSize int, run Runner) float64 {
+func (k Kernel) sum(base, x Source, m *Mask, bits func(lo, hi int) []byte, tileSize int, run Runner) Sums {
 	n := x.Len()
 	sums := make([]float64, (n+TileMultiple-1)/TileMultiple)
+	kept := make([]float64, len(sums))
 	run(tilesOf(n, tileSize), func(i int) {
 		lo, hi := bounds(i, tileSize, n)
 		var set []byte
 		if bits != nil {
 			set = bits(lo, hi)
 		}
-		k.blockSums(base.Slice(lo, hi), x.Slice(lo, hi), m, set, lo, sums[lo/TileMultiple:])
+		at := lo / TileMultiple
+		k.blockSums(base.Slice(lo, hi), x.Slice(lo, hi), m, set, lo, sums[at:], kept[at:])
 	})
-	return JoinSums(sums)
+	return Sums{All: JoinSums(sums), Kept: JoinSums(kept)}
 }

@@ -70,7 +70,7 @@ typedef struct {
   int32_t prefix_shift, prefix;  // count only magnitudes with (m >> prefix_shift) == prefix
   int32_t shift;                 // bin (m >> shift) % MSMERGE_DIGIT_BINS
   int32_t threshold;             // of the calls that look for one value
-  msmerge_mask mask;             // of sum_kept, unless it has bits
+  msmerge_mask mask;             // of sum_magnitudes, unless it has bits
   const uint8_t *bits;
 } msmerge_scan;
 
@@ -85,16 +85,15 @@ typedef struct {
   int32_t *found;
 } msmerge_survey;
 
-// One row of a tensor whose elements are kept with a probability that follows the
-// rank of their magnitude. Element number first is the row's first.
+// Rows of a tensor whose elements are kept with a probability that follows the rank
+// of their magnitude in the row. Element number first is the first row's first.
 typedef struct {
   msmerge_view base, x;
-  int64_t first, n;
+  int64_t first, n, rows; // n elements each
   msmerge_mask mask;      // keep_below is not used
   double low, width;      // probability of the lowest rank, and what the highest adds
-  void *work;             // ranks_work(n) bytes
-  uint8_t *bits;          // result: bits of the blocks from from to to - 1, set where kept
-  int64_t from, to;
+  void *work;
+  uint8_t *bits;          // result: bits of the blocks that the rows touch, set where kept
 } msmerge_ranks;
 
 typedef struct {
@@ -105,8 +104,7 @@ typedef struct {
   int64_t (*find_equal)(const msmerge_scan *, int64_t nth);
   void (*survey)(msmerge_survey *);
   void (*keep_ranked)(const msmerge_ranks *);
-  void (*sum_magnitudes)(const msmerge_scan *, double *sums);
-  void (*sum_kept)(const msmerge_scan *, double *sums);
+  void (*sum_magnitudes)(const msmerge_scan *, double *sums, double *kept);
   void (*philox)(const uint32_t *counter, const uint32_t *key, uint32_t *out);
 } msmerge_functions;
 

@@ -25,7 +25,6 @@ const msmerge_functions LEVEL = {
     .survey = survey,
     .keep_ranked = keep_ranked,
     .sum_magnitudes = sum_magnitudes,
-    .sum_kept = sum_kept,
     .philox = philox_once,
 };
 

@@ -1,315 +1,185 @@
-// keep_ranked: the elements of a row that survive when the probability to do so
+// keep_ranked: the elements of rows that survive when the probability to do so
 // rises with the rank of the magnitude in the row (Deep et al. 2024, DELLA,
 // "MagPrune"). Ranks are those of a stable ascending sort, so that of equal
 // magnitudes the lowest number has the lowest rank.
 //
-// An element with draw u survives if u is below bound(rank). Only where u lies
-// between the bounds of the lowest and the highest rank does the rank matter. For
-// these a histogram of the row's magnitudes gives the ranks of all elements of a
-// bin, and only those whose u lies between the bounds of the bin's ends need their
-// own rank. If they are few they are counted for each, otherwise the row is
-// sorted into its bins, and the bins that need it are sorted.
+// An element survives if its draw is below the bound of its rank. Whole blocks are
+// decided by the upper 8 bits of the draws and of bounds that are right but for a
+// margin, of the ranks that ranks_steps.h finds; only the elements in the margin are
+// looked at one by one, and what their bins do not decide, ranks_exact.h does.
 #ifndef MSMERGE_RANKS_H
 #define MSMERGE_RANKS_H
 
-#include "select.h"
-
-// rank_bound returns the bound below which a draw keeps the element of a rank,
-// counted from 0, in a row of n: floor(2^32 (low + width rank / (n - 1))).
-FN uint32_t rank_bound(double low, double width, int64_t rank, int64_t n) {
-  double p = low + width * (double)rank / (double)(n > 1 ? n - 1 : 1);
-  return (uint32_t)(p * 4294967296.0);
-}
+#include "ranks_steps.h"
 
 #ifndef MSMERGE_DEVICE
-// Bins are 1/32 of an octave wide and reach 32 octaves down from the row's
-// largest magnitude; what is smaller shares the first.
-enum { BIN_SHIFT = 18, BINS = 1024 };
-
+// The bounds of all ranks that an element may have, from low to high, in units of
+// 2^-16: twice the upper half of the product of slope and the rank shifted left, cut
+// off so that what is added neither falls below zero nor overflows.
 typedef struct {
-  uint32_t e;     // place in the row
-  uint32_t mark;  // place of its mark
-  uint32_t draw;  // with zeros for its lower bits, until they matter
-} undecided;
+  int shift;
+  uint16_t slope, low_cut, low_add, high_cut, high_add;
+} bounds;
 
-typedef struct {
-  const msmerge_ranks *r;
-  int32_t *m;           // magnitudes
-  int32_t *grouped;     // magnitudes, bin after bin
-  int32_t *place;       // places in the row, in the same order
-  undecided *some;      // grows while the draws are looked at, shrinks afterwards
-  int64_t count;        // of some
-  uint8_t *marks;       // of the blocks that the row touches
-  int32_t lowest;       // bin number of the first bin
-  int64_t start[BINS + 1];
-} row;
-
-FN int bin_of(const row *w, int32_t m) {
-  int32_t bin = (m >> BIN_SHIFT) - w->lowest;
-  return bin < 0 ? 0 : bin;
+// bounds_of returns the bounds of ranks that are right but for a distance below
+// widest. What is not whole is rounded away from what lies between them.
+static bounds bounds_of(const msmerge_ranks *r, int64_t widest) {
+  bounds b = {0};
+  double step = 65536 * r->width / (double)(r->n > 1 ? r->n - 1 : 1), low = 65536 * r->low;
+  while (r->n > 1 && (r->n - 1) << (b.shift + 1) < 65536) {
+    b.shift++;
+  }
+  b.slope = (uint16_t)(step * 32768 / (1 << b.shift));
+  int32_t margin = (int32_t)(step * (double)widest) + 1, under = (int32_t)low - margin - 1;
+  int32_t over = (int32_t)low + margin + 6;  // 4 of them since slope and product are rounded down
+  under = under < -65535 ? -65535 : under;
+  over = over > 65535 ? 65535 : over;
+  b.low_cut = under < 0 ? (uint16_t)-under : 0;
+  b.low_add = (uint16_t)under;
+  b.high_cut = (uint16_t)(65535 - over);
+  b.high_add = (uint16_t)over;
+  return b;
 }
 
-// The histogram is kept in parts for the same reason as in select.h.
-static void fill_bins(row *w, int64_t n) {
-  uint32_t part[2][BINS] = {{0}};
-  int64_t e = 0;
-  for (; e + 1 < n; e += 2) {
-    part[0][bin_of(w, w->m[e])]++;
-    part[1][bin_of(w, w->m[e + 1])]++;
-  }
-  if (e < n) {
-    part[0][bin_of(w, w->m[e])]++;
-  }
-  int64_t sum = 0;
-  for (int b = 0; b < BINS; b++) {
-    w->start[b] = sum;
-    sum += part[0][b] + part[1][b];
-  }
-  w->start[BINS] = sum;
+// bounds_of_all returns those of all ranks, whatever is given as rank.
+static bounds bounds_of_all(const msmerge_ranks *r) {
+  int32_t under = (int32_t)(65536 * r->low) - 1, over = (int32_t)(65536 * (r->low + r->width)) + 1;
+  under = under < 0 ? 0 : under;
+  over = over > 65535 ? 65535 : over;
+  return (bounds){.low_add = (uint16_t)under, .high_add = (uint16_t)over};
 }
 
-static void load_row(row *w, const msmerge_ranks *r) {
-  msmerge_scan s = {.base = r->base, .x = r->x, .n = r->n};
-  int32_t top = 0;
-  for (int64_t at = 0; at < r->n; at += MSMERGE_BLOCK) {
-    int64_t len = block_length(r->n, at);
-    load_magnitudes(w->m + at, &s, at, len);
-    const int32_t *m = w->m + at;  // zeros where the block is padded
-    for (int e = 0; e < MSMERGE_BLOCK; e++) {
-      top = m[e] > top ? m[e] : top;
+// to_places puts a block's bytes into the order of the draws.
+FN void to_places(uint8_t *restrict to, const uint8_t *restrict from) {
+  for (int r = 0; r < 8; r += 2) {
+    uint16_t a[16], b[16], both[32];
+    memcpy(a, from + 32 * r, 32);
+    memcpy(b, from + 32 * r + 32, 32);
+    for (int q = 0; q < 16; q++) {
+      both[2 * q] = a[q];
+      both[2 * q + 1] = b[q];
     }
+    memcpy(to + 32 * r, both, 64);
   }
-  w->lowest = (top >> BIN_SHIFT) - (BINS - 1);
 }
 
-// decide_block marks what the draws alone decide in one block and notes the rest.
-static void decide_block(row *w, const uint8_t *inverse, int64_t block, uint32_t sure, uint32_t never) {
-  const msmerge_ranks *r = w->r;
+// decide_block marks what the upper bits of the draws decide in one block, and
+// writes ones to open where they do not.
+FN void decide_block(uint8_t *restrict mark, uint8_t *restrict open, const uint16_t *restrict rank, const bounds *b, const uint8_t *draw) {
+  uint8_t low[MSMERGE_BLOCK], high[MSMERGE_BLOCK], low_at[MSMERGE_BLOCK], high_at[MSMERGE_BLOCK];
+  uint16_t slope = b->slope, low_cut = b->low_cut, low_add = b->low_add, high_cut = b->high_cut, high_add = b->high_add;
+  int shift = b->shift;
+  for (int e = 0; e < MSMERGE_BLOCK; e++) {
+    uint16_t x = (uint16_t)(rank[e] << shift);
+    uint16_t y = (uint16_t)(((uint32_t)x * slope) >> 16);
+    y = (uint16_t)(y + y);
+    uint16_t under = y > low_cut ? y : low_cut, over = y < high_cut ? y : high_cut;
+    under = (uint16_t)(under + low_add);
+    over = (uint16_t)(over + high_add);
+    low[e] = (uint8_t)(under >> 8);
+    high[e] = (uint8_t)(over >> 8);
+  }
+  to_places(low_at, low);
+  to_places(high_at, high);
+  for (int i = 0; i < MSMERGE_BLOCK; i++) {
+    mark[i] = draw[i] < low_at[i];
+    open[i] = draw[i] >= low_at[i] && draw[i] <= high_at[i] ? 0xff : 0;
+  }
+}
+
+// only_inside forgets what is no element of the row: its elements in the block are
+// from from to to - 1.
+static void only_inside(uint8_t *restrict mark, uint8_t *restrict open, const uint8_t *inverse, int64_t from, int64_t to) {
+  for (int i = 0; i < MSMERGE_BLOCK; i++) {
+    int inside = inverse[i] >= from && inverse[i] < to;
+    mark[i] = inside ? mark[i] : 0;
+    open[i] = inside ? open[i] : 0;
+  }
+}
+
+// decide_one decides an element by its bin or adds it to those whose rank is needed.
+static void decide_one(row *w, const steps *s, int ranked, undecided u) {
+  int64_t first = 0, last = w->r->n - 1;
+  if (ranked) {
+    int at = s->bin[u.e];
+    first = is_mixed(at) ? s->begin[0][at] : s->rank[u.e];
+    last = is_mixed(at) ? s->next[ROW_PARTS - 1][0][at] - 1 : first;
+  }
+  int keep = is_below(w, u, bound_of(w, first)), maybe = keep || first == last ? keep : is_below(w, u, bound_of(w, last));
+  w->marks[u.mark] = (uint8_t)keep;
+  if (maybe && !keep) {
+    w->some[w->count++] = u;
+  }
+}
+
+static void decide_row(row *w, const steps *s, int ranked, int64_t from, int64_t to) {
+  static const uint16_t none[MSMERGE_BLOCK];
   uint32_t draw[MARKS];
-  draw_block(draw, &r->mask, 256 * block);
-  const uint8_t *byte = (const uint8_t *)draw;
-  uint8_t *mark = w->marks + 256 * (block - r->from), open[MSMERGE_BLOCK];
-  int64_t before = 256 * block - r->first;  // place in the row of the block's first element
-  int whole = before >= 0 && before + 256 <= r->n;
-  uint8_t top = (uint8_t)(sure >> 24), end = (uint8_t)(never >> 24);
-  if (whole) {
-    for (int i = 0; i < MSMERGE_BLOCK; i++) {
-      mark[i] = byte[i] < top;
-      open[i] = (byte[i] >= top) & (byte[i] <= end) ? 0xff : 0;
+  uint8_t open[MSMERGE_BLOCK], *byte = (uint8_t *)draw;
+  bounds b = ranked ? bounds_of(w->r, s->widest) : bounds_of_all(w->r);
+  w->count = 0;
+  for (int64_t block = from; block < to; block++) {
+    uint8_t *mark = w->marks + MSMERGE_BLOCK * (block - from);
+    int64_t at = MSMERGE_BLOCK * block - w->first;  // place in the row of the block's first element
+    draw_block(draw, &w->r->mask, MSMERGE_BLOCK * block);
+    decide_block(mark, open, ranked ? s->rank + at : none, &b, byte);
+    if (at < 0 || at + MSMERGE_BLOCK > w->r->n) {
+      only_inside(mark, open, w->inverse, -at, w->r->n - at);
     }
-  } else {
-    for (int i = 0; i < MSMERGE_BLOCK; i++) {
-      int64_t e = before + inverse[i];
-      open[i] = 0;
-      if (e >= 0 && e < r->n) {
-        mark[i] = byte[i] < top;
-        open[i] = byte[i] >= top && byte[i] <= end ? 0xff : 0;
+    for (int part = 0; part < MSMERGE_BLOCK; part += 32) {
+      for (uint32_t some = equal_bytes(open + part, 0xff); some != 0; some &= some - 1) {
+        int i = part + __builtin_ctz(some);
+        decide_one(w, s, ranked, (undecided){(uint32_t)(at + w->inverse[i]), (uint32_t)(mark + i - w->marks), (uint32_t)byte[i] << 24});
       }
     }
   }
-  for (int from = 0; from < MSMERGE_BLOCK; from += 32) {
-    for (uint32_t some = equal_bytes(open + from, 0xff); some != 0; some &= some - 1) {
-      int i = from + __builtin_ctz(some);
-      w->some[w->count++] = (undecided){(uint32_t)(before + inverse[i]), (uint32_t)(mark + i - w->marks), (uint32_t)byte[i] << 24};
+}
+
+// add_bits sets the bits of a row, whose first and last block other rows share.
+static void add_bits(const row *w, uint8_t *to, int64_t blocks) {
+  uint8_t bits[MSMERGE_BLOCK / 8];
+  for (int64_t b = 0; b < blocks; b++) {
+    pack_marks(bits, w->marks + 256 * b);
+    for (int i = 0; i < MSMERGE_BLOCK / 8; i++) {
+      *to++ |= bits[i];
     }
   }
 }
 
-// is_below draws the lower bits where the upper ones do not decide.
-FN int is_below(const row *w, undecided u, uint32_t bound) {
-  uint32_t upper = bound & 0xff000000u;
-  if (u.draw != upper) {
-    return u.draw < upper;
-  }
-  return (u.draw | lower_bits((uint64_t)(w->r->first + u.e), w->r->mask.key, w->r->mask.stream)) < bound;
-}
-
-// decide_by_bin marks what the bounds of an element's bin decide, and leaves the
-// rest.
-static void decide_by_bin(row *w) {
+static void keep_row(row *w, steps *s, msmerge_view base, msmerge_view x) {
   const msmerge_ranks *r = w->r;
-  uint32_t bound[2][BINS];
-  for (int b = 0; b < BINS; b++) {
-    if (w->start[b] < w->start[b + 1]) {
-      bound[0][b] = rank_bound(r->low, r->width, w->start[b], r->n);
-      bound[1][b] = rank_bound(r->low, r->width, w->start[b + 1] - 1, r->n);
-    }
+  int64_t from = w->first / MSMERGE_BLOCK, to = (w->first + r->n + MSMERGE_BLOCK - 1) / MSMERGE_BLOCK;
+  load_row(w, base, x);
+  int ranked = r->n <= ROW_MOST && r->width > 0 && w->top < 0x7f800000;
+  if (ranked) {
+    rank_row(w, s);
   }
-  int64_t left = 0;
-  for (int64_t i = 0; i < w->count; i++) {
-    undecided u = w->some[i];
-    int b = bin_of(w, w->m[u.e]);
-    uint32_t low = bound[0][b], high = bound[1][b];
-    int keep = u.draw < (low & 0xff000000u), maybe = u.draw < (high & 0xff000000u);
-    if (u.draw == (low & 0xff000000u) || u.draw == (high & 0xff000000u)) {
-      keep = is_below(w, u, low);
-      maybe = is_below(w, u, high);
-    }
-    w->marks[u.mark] = (uint8_t)keep;  // without branches, which could not be predicted
-    w->some[left] = u;
-    left += maybe && !keep;
-  }
-  w->count = left;
+  decide_row(w, s, ranked, from, to);
+  decide_by_rank(w);
+  add_bits(w, r->bits + MSMERGE_BLOCK / 8 * (from - r->first / MSMERGE_BLOCK), to - from);
 }
 
-// count_upto returns how many of n magnitudes are at most m.
-FN int64_t count_upto(const int32_t *x, int64_t n, int32_t m) {
-  int64_t total = 0;
-  for (int64_t from = 0; from < n; from += 1 << 20) {
-    int32_t c = 0;
-    int64_t to = n - from < 1 << 20 ? n : from + (1 << 20);
-    for (int64_t e = from; e < to; e++) {
-      c += x[e] <= m;
-    }
-    total += c;
-  }
-  return total;
-}
-
-FN void decide(row *w, undecided u, int64_t rank) {
-  w->marks[u.mark] = (uint8_t)is_below(w, u, rank_bound(w->r->low, w->r->width, rank, w->r->n));
-}
-
-enum { DIGIT = 9 };  // bits
-
-// sort_bin sorts n magnitudes with their places, stably, digit by digit. The room
-// holds 2 n of them.
-static void sort_bin(int32_t *m, int32_t *place, int64_t n, int32_t *room) {
-  int32_t *from[2] = {m, place}, *to[2] = {room, room + n};
-  for (int shift = 0; shift < 32; shift += DIGIT) {
-    int64_t start[(1 << DIGIT) + 1] = {0};
-    for (int64_t i = 0; i < n; i++) {
-      start[((from[0][i] >> shift) & ((1 << DIGIT) - 1)) + 1]++;
-    }
-    if (start[((from[0][0] >> shift) & ((1 << DIGIT) - 1)) + 1] == n) {
-      continue;
-    }
-    for (int b = 0; b < 1 << DIGIT; b++) {
-      start[b + 1] += start[b];
-    }
-    for (int64_t i = 0; i < n; i++) {
-      int64_t at = start[(from[0][i] >> shift) & ((1 << DIGIT) - 1)]++;
-      to[0][at] = from[0][i];
-      to[1][at] = from[1][i];
-    }
-    for (int j = 0; j < 2; j++) {
-      int32_t *swap = from[j];
-      from[j] = to[j];
-      to[j] = swap;
-    }
-  }
-  if (from[0] != m) {
-    memcpy(m, from[0], (size_t)n * sizeof *m);
-    memcpy(place, from[1], (size_t)n * sizeof *place);
-  }
-}
-
-// sort_few is for bins of a few elements.
-static void sort_few(int32_t *m, int32_t *place, int64_t n) {
-  for (int64_t i = 1; i < n; i++) {
-    int32_t x = m[i], p = place[i];
-    int64_t j = i;
-    for (; j > 0 && m[j - 1] > x; j--) {
-      m[j] = m[j - 1];
-      place[j] = place[j - 1];
-    }
-    m[j] = x;
-    place[j] = p;
-  }
-}
-
-FN int all_equal(const int32_t *m, int64_t n) {
-  int32_t differ = 0;
-  for (int64_t i = 0; i < n; i++) {
-    differ |= m[i] ^ m[0];
-  }
-  return differ == 0;
-}
-
-// decide_by_sorting puts the row in the order of its bins, which ranks the elements
-// of a bin whose magnitudes are equal, and sorts the other bins in which something
-// is undecided.
-static void decide_by_sorting(row *w) {
-  int64_t n = w->r->n, next[BINS];
-  uint8_t open[BINS] = {0};
-  int32_t *rank = w->place + n, *room = rank + n;
-  for (int64_t i = 0; i < w->count; i++) {
-    open[bin_of(w, w->m[w->some[i].e])] = 1;
-  }
-  memcpy(next, w->start, sizeof next);
-  for (int64_t e = 0; e < n; e++) {
-    int64_t at = next[bin_of(w, w->m[e])]++;
-    w->grouped[at] = w->m[e];
-    w->place[at] = (int32_t)e;
-    rank[e] = (int32_t)at;
-  }
-  for (int b = 0; b < BINS; b++) {
-    int64_t from = w->start[b], size = w->start[b + 1] - from;
-    int32_t *m = w->grouped + from, *place = w->place + from;
-    if (!open[b] || all_equal(m, size)) {
-      continue;
-    }
-    if (size <= 48) {
-      sort_few(m, place, size);
-    } else {
-      sort_bin(m, place, size, room);
-    }
-    for (int64_t i = 0; i < size; i++) {
-      rank[place[i]] = (int32_t)(from + i);
-    }
-  }
-  for (int64_t i = 0; i < w->count; i++) {
-    decide(w, w->some[i], rank[w->some[i].e]);
-  }
-}
-
-enum { FEW = 24 };  // elements whose ranks are counted one by one
-
-static void decide_by_rank(row *w) {
-  if (w->count > FEW) {
-    decide_by_sorting(w);
-    return;
-  }
-  for (int64_t i = 0; i < w->count; i++) {
-    undecided u = w->some[i];
-    int32_t m = w->m[u.e];
-    // In front of the element its equals count too.
-    decide(w, u, count_upto(w->m, u.e, m) + count_upto(w->m + u.e, w->r->n - u.e, m - 1));
-  }
-}
-
-// keep_ranked sets the bits of one row, in blocks that begin as zeros and may be
-// shared with other rows.
+// keep_ranked sets the bits of what is kept of some rows. They begin as zeros.
 static void keep_ranked(const msmerge_ranks *r) {
   row w = {.r = r};
+  steps s;
   int64_t n = (r->n + MSMERGE_BLOCK - 1) / MSMERGE_BLOCK * MSMERGE_BLOCK;
-  w.m = r->work;
+  w.m = r->work;  // KeepRanked knows how much all this takes
   w.grouped = w.m + n;
   w.place = w.grouped + n;  // and ranks and the room of sort_bin behind it
   w.some = (undecided *)(w.place + 4 * n);
   w.marks = (uint8_t *)(w.some + n);
-  memset(w.marks, 0, (size_t)(256 * (r->to - r->from)));
-  uint8_t inverse[MSMERGE_BLOCK];
+  s.bin = (uint16_t *)w.grouped;  // nothing is grouped before the bins have done their work
+  s.rank = (uint16_t *)w.place + MSMERGE_BLOCK;  // a block in front and one behind are read
   for (int i = 0; i < MSMERGE_BLOCK; i++) {
-    inverse[i] = (uint8_t)element_at(i);
+    w.inverse[i] = (uint8_t)element_at(i);
   }
-  uint32_t sure = rank_bound(r->low, r->width, 0, r->n), never = rank_bound(r->low, r->width, r->n - 1, r->n);
-  for (int64_t b = r->from; b < r->to; b++) {
-    decide_block(&w, inverse, b, sure, never);
-  }
-  if (w.count > 0) {
-    load_row(&w, r);
-    fill_bins(&w, r->n);
-    decide_by_bin(&w);
-    decide_by_rank(&w);
-  }
-  for (int64_t b = r->from; b < r->to; b++) {
-    uint8_t bits[MSMERGE_BLOCK / 8];
-    pack_marks(bits, w.marks + 256 * (b - r->from));
-    uint8_t *to = r->bits + MSMERGE_BLOCK / 8 * (b - r->from);
-    for (int i = 0; i < MSMERGE_BLOCK / 8; i++) {
-      to[i] |= bits[i];
-    }
+  for (int64_t i = 0; i < r->rows; i++) {
+    msmerge_view base = r->base, x = r->x;
+    base.data = (const char *)base.data + i * r->n * element_size(base.dtype);
+    x.data = (const char *)x.data + i * r->n * element_size(x.dtype);
+    w.first = r->first + i * r->n;
+    keep_row(&w, &s, base, x);
   }
 }
 #endif

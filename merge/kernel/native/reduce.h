@@ -1,12 +1,13 @@
-// sum_magnitudes, sum_kept: partial sums in float64 over blocks of 4,096
-// elements. Element e of a block is added to lane e mod 16, and the lanes are
-// joined by halves. The caller joins the partial sums by a fixed tree, so that
-// the result does not depend on tiles, threads or device.
+// sum_magnitudes: partial sums in float64 over blocks of 4,096 elements, of all and
+// of those that a mask keeps. Element e of a block is added to lane e mod 16, and the
+// lanes are joined by halves. The caller joins the partial sums by a fixed tree, so
+// that the result does not depend on tiles, threads or device.
 #ifndef MSMERGE_REDUCE_H
 #define MSMERGE_REDUCE_H
 
 #include "combine.h"
 #include "lanes.h"
+#include "pairs.h"
 
 #ifndef MSMERGE_DEVICE
 FN void add_to_lanes(double *restrict lane, const float *restrict a, const float *restrict b) {
@@ -25,40 +26,135 @@ FN void add_magnitudes(double *restrict lane, const float *restrict a) {
   }
 }
 
-FN void sum_task_vector(const msmerge_scan *s, double *restrict sums, int masked) {
-  float base[MSMERGE_BLOCK], d[MSMERGE_BLOCK];
-  uint32_t marks[MARKS], kept[MSMERGE_BLOCK];
-  padding pad;
-  for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
-    double lane[MSMERGE_LANES] = {0};
-    for (int64_t at = from; at < s->n && at < from + MSMERGE_REDUCE_BLOCK; at += MSMERGE_BLOCK) {
-      int64_t len = block_length(s->n, at);
-      load_block(base, s->base, at, len);
-      const void *src = block_of(s->x, at, len, &pad);
-      EACH_ELEMENT(s->x.dtype, src, { d[e] = task_vector(x, base[e]); })
-      if (masked) {
-        if (s->bits != NULL) {
-          mark_bits(marks, s->bits + at / 8);
-        } else {
-          mark_random(marks, &s->mask, s->first + at);
-        }
-        spread_marks(kept, marks);
-        for (int e = 0; e < MSMERGE_BLOCK; e++) {
-          d[e] = float_of(bits_of(d[e]) & kept[e]);
-        }
-      }
-      add_magnitudes(lane, d);
-    }
-    *sums++ = join_lanes(lane);
+FN void find_scan_marks(uint32_t *restrict marks, const msmerge_scan *s, int64_t at) {
+  if (s->bits != NULL) {
+    mark_bits(marks, s->bits + at / 8);
+  } else {
+    mark_random(marks, &s->mask, s->first + at);
   }
 }
 
-// sum_magnitudes writes the sum of |x - base| of each block.
-static void sum_magnitudes(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 0); }
+#if defined(__AVX2__)
+// Even and odd elements of a run of pairs have sums of their own: of lanes 0, 2, ...
+// and 1, 3, ...
+typedef struct {
+  __m256d even[2], odd[2];
+} pair_sums;
 
-// sum_kept writes the sum of |x - base| over the elements that the mask
-// or the bits keep.
-static void sum_kept(const msmerge_scan *s, double *sums) { sum_task_vector(s, sums, 1); }
+FN void add_four(__m256d *sum, __m128 x) { *sum = _mm256_add_pd(*sum, _mm256_cvtps_pd(x)); }
+
+FN void add_eight_of(__m256d *sum, __m256 x) {
+  add_four(&sum[0], _mm256_castps256_ps128(x));
+  add_four(&sum[1], _mm256_extractf128_ps(x, 1));
+}
+
+FN void write_lanes(double *restrict lane, const pair_sums *s) {
+  double even[8], odd[8];
+  memcpy(even, s->even, sizeof even);
+  memcpy(odd, s->odd, sizeof odd);
+  for (int i = 0; i < 8; i++) {
+    lane[2 * i] = even[i];
+    lane[2 * i + 1] = odd[i];
+  }
+}
+
+FN __m256 magnitude_of_eight(__m256i x, __m256i base) {
+  __m256 d = _mm256_sub_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(base));
+  return _mm256_and_ps(d, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff)));
+}
+
+FN __m256 marked_of_eight(__m256 x, __m256i word, uint32_t mark) {
+  __m256i m = _mm256_set1_epi32((int)mark);
+  return _mm256_and_ps(x, _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(word, m), m)));
+}
+
+// add_pairs adds eight pairs. Their marks are the bytes lower and upper of words.
+FN void add_pairs(pair_sums *all, pair_sums *kept, const any_u32 *x, const any_u32 *base, const uint32_t *word, uint32_t lower,
+                  uint32_t upper, int masked) {
+  __m256i high = _mm256_set1_epi32((int)0xffff0000u);
+  __m256i b = _mm256_loadu_si256((const __m256i *)base), v = _mm256_loadu_si256((const __m256i *)x);
+  __m256 even = magnitude_of_eight(_mm256_slli_epi32(v, 16), _mm256_slli_epi32(b, 16));
+  __m256 odd = magnitude_of_eight(_mm256_and_si256(v, high), _mm256_and_si256(b, high));
+  add_eight_of(all->even, even);
+  add_eight_of(all->odd, odd);
+  if (masked) {
+    __m256i w = _mm256_loadu_si256((const __m256i *)word);
+    add_eight_of(kept->even, marked_of_eight(even, w, lower));
+    add_eight_of(kept->odd, marked_of_eight(odd, w, upper));
+  }
+}
+
+// sum_pairs adds the whole blocks from element from up to to of bfloat16 models.
+FN void sum_pairs(const msmerge_scan *s, int64_t from, int64_t to, double *restrict lane, double *restrict lane_kept, int masked) {
+  pair_sums all = {{_mm256_setzero_pd(), _mm256_setzero_pd()}, {_mm256_setzero_pd(), _mm256_setzero_pd()}}, kept = all;
+  uint32_t marks[MARKS];
+  for (int64_t at = from; at < to; at += MSMERGE_BLOCK) {
+    const any_u32 *x = pairs_at(s->x.data, at), *base = pairs_at(s->base.data, at);
+    if (masked) {
+      find_scan_marks(marks, s, at);
+    }
+    for (int g = 0; g < MARKS; g += 16, x += 32, base += 32) {
+      for (int q = 0; q < 16; q += 8) {
+        add_pairs(&all, &kept, x + q, base + q, marks + g + q, 0x000000ffu, 0x0000ff00u, masked);
+      }
+      for (int q = 0; q < 16; q += 8) {
+        add_pairs(&all, &kept, x + 16 + q, base + 16 + q, marks + g + q, 0x00ff0000u, 0xff000000u, masked);
+      }
+    }
+  }
+  write_lanes(lane, &all);
+  write_lanes(lane_kept, &kept);
+}
+#endif
+
+FN void sum_block(const msmerge_scan *s, int64_t at, double *restrict lane, double *restrict lane_kept, int masked) {
+  float base[MSMERGE_BLOCK], d[MSMERGE_BLOCK];
+  uint32_t marks[MARKS], kept[MSMERGE_BLOCK];
+  padding pad;
+  int64_t len = block_length(s->n, at);
+  load_block(base, s->base, at, len);
+  const void *src = block_of(s->x, at, len, &pad);
+  EACH_ELEMENT(s->x.dtype, src, { d[e] = task_vector(x, base[e]); })
+  add_magnitudes(lane, d);
+  if (masked) {
+    find_scan_marks(marks, s, at);
+    spread_marks(kept, marks);
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {
+      d[e] = float_of(bits_of(d[e]) & kept[e]);
+    }
+    add_magnitudes(lane_kept, d);
+  }
+}
+
+FN void sum_task_vector(const msmerge_scan *s, double *sums, double *sums_kept, int masked) {
+  for (int64_t from = 0; from < s->n; from += MSMERGE_REDUCE_BLOCK) {
+    double lane[MSMERGE_LANES] = {0}, lane_kept[MSMERGE_LANES] = {0};
+    int64_t end = s->n - from < MSMERGE_REDUCE_BLOCK ? s->n : from + MSMERGE_REDUCE_BLOCK, at = from;
+#if defined(__AVX2__)
+    if (s->base.dtype == MSMERGE_BF16 && s->x.dtype == MSMERGE_BF16) {
+      at = end - (end - from) % MSMERGE_BLOCK;
+      sum_pairs(s, from, at, lane, lane_kept, masked);
+    }
+#endif
+    for (; at < end; at += MSMERGE_BLOCK) {
+      sum_block(s, at, lane, lane_kept, masked);
+    }
+    *sums++ = join_lanes(lane);
+    if (masked) {
+      *sums_kept++ = join_lanes(lane_kept);
+    }
+  }
+}
+
+// sum_magnitudes writes the sum of |x - base| of each block and, unless kept is
+// NULL, the sum over the elements that the mask or the bits keep.
+static void sum_magnitudes(const msmerge_scan *s, double *sums, double *kept) {
+  if (kept != NULL) {
+    sum_task_vector(s, sums, kept, 1);
+  } else {
+    sum_task_vector(s, sums, kept, 0);
+  }
+}
 #endif
 
 #endif

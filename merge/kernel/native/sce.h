@@ -3,6 +3,7 @@
 #ifndef MSMERGE_SCE_H
 #define MSMERGE_SCE_H
 
+#include "combine_pairs.h"
 #include "reduce.h"
 #include "score.h"
 
@@ -29,9 +30,31 @@ FN float erase(int64_t n, float base, const float *d, const float *c) {
   return base + unless_nan(sum, mixed / least);
 }
 
+// erase_finite is erase in fewer operations, for finite task vectors and shares of at
+// least zero. Of others it makes what is not finite: no product with them is.
+FN float erase_finite(int64_t n, float base, const float *d, const float *c) {
+  float sum = d[0], mixed = 0, weights = 0;
+  for (int64_t i = 1; i < n; i++) {
+    sum = sum + d[i];
+  }
+  uint32_t sign = bits_of(sum) & 0x80000000u;  // of zero too: a sum is -0 only where nothing is positive
+  for (int64_t i = 0; i < n; i++) {
+    float agreeing = select_float(signed_as(d[i], sign) > 0.0f, c[i]);
+    mixed = mixed + agreeing * d[i];
+    weights = i == 0 ? agreeing : weights + agreeing;
+  }
+  int32_t w = (int32_t)bits_of(weights), least = (int32_t)bits_of(1e-6f);
+  return base + mixed / float_of((uint32_t)(w > least ? w : least));
+}
+
 FN float erase_selected(int64_t n, float base, float *d, const float *c, float share, int32_t limit) {
   keep_score(n, d, share, limit);
   return erase(n, base, d, c);
+}
+
+FN float erase_selected_finite(int64_t n, float base, float *d, const float *c, float share, int32_t limit) {
+  keep_score(n, d, share, limit);
+  return erase_finite(n, base, d, c);
 }
 
 #ifndef MSMERGE_DEVICE
@@ -89,13 +112,13 @@ FN void sce_tile(int64_t n, msmerge_tile *t, const msmerge_group *g) {
     c[i] = g->model_value[i];
   }
   if (g->trimmed) {
-    WRITE_TILE(t, g, n, one_limit(g, from, &limit), erase_selected(n, b, d, c, share, limit), {
+    WRITE_TILE(t, g, n, one_limit(g, from, &limit), erase_selected_finite(n, b, d, c, share, limit), {
       int32_t cut = cut_in_block(g->cut, g->first + at);
       EACH_DELTA(n, g, at, len, uniform, { out[e] = erase_selected(n, b, d, c, share, threshold - (e < cut)); })
       store_block(t, at, len, out);
     })
   } else {
-    WRITE_TILE(t, g, n, 1, erase(n, b, d, c), {
+    WRITE_TILE(t, g, n, 1, erase_finite(n, b, d, c), {
       EACH_DELTA(n, g, at, len, uniform, { out[e] = erase(n, b, d, c); })
       store_block(t, at, len, out);
     })

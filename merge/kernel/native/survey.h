@@ -22,20 +22,27 @@ typedef struct {
   __m256i above, at_high, at_low;
 } counts;
 
-FN void survey_eight(counts *c, msmerge_survey *s, __m256i m) {
+// count_eight counts eight magnitudes and returns which lie between.
+FN __m256i count_eight(counts *c, const msmerge_survey *s, __m256i m) {
   __m256i low = _mm256_set1_epi32(s->low), high = _mm256_set1_epi32(s->high);
-  __m256i above = _mm256_cmpgt_epi32(m, high), at_high = _mm256_cmpeq_epi32(m, high);
-  c->above = _mm256_add_epi32(c->above, above);
-  c->at_high = _mm256_add_epi32(c->at_high, at_high);
+  c->above = _mm256_add_epi32(c->above, _mm256_cmpgt_epi32(m, high));
+  c->at_high = _mm256_add_epi32(c->at_high, _mm256_cmpeq_epi32(m, high));
   c->at_low = _mm256_add_epi32(c->at_low, _mm256_cmpeq_epi32(m, low));
-  __m256i between = _mm256_andnot_si256(_mm256_or_si256(above, at_high), _mm256_cmpgt_epi32(m, low));
+  return _mm256_and_si256(_mm256_cmpgt_epi32(m, low), _mm256_cmpgt_epi32(high, m));
+}
+
+// count_two counts where both limits are the same, and nothing lies between.
+FN void count_two(counts *c, __m256i limit, __m256i m) {
+  c->above = _mm256_add_epi32(c->above, _mm256_cmpgt_epi32(m, limit));
+  c->at_high = _mm256_add_epi32(c->at_high, _mm256_cmpeq_epi32(m, limit));
+}
+
+FN void add_eight_found(msmerge_survey *s, __m256i m, __m256i between) {
+  int32_t each[8];
+  _mm256_storeu_si256((__m256i *)each, m);
   uint32_t some = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(between));
-  if (some != 0) {
-    int32_t each[8];
-    _mm256_storeu_si256((__m256i *)each, m);
-    for (; some != 0; some &= some - 1) {
-      add_found(s, each[__builtin_ctz(some)]);
-    }
+  for (; some != 0; some &= some - 1) {
+    add_found(s, each[__builtin_ctz(some)]);
   }
 }
 
@@ -59,7 +66,10 @@ FN void add_counts(msmerge_survey *s, const counts *c) {
 FN void survey_block(msmerge_survey *s, const int32_t *m) {
   counts c = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
   for (int e = 0; e < MSMERGE_BLOCK; e += 8) {
-    survey_eight(&c, s, _mm256_loadu_si256((const __m256i *)(m + e)));
+    __m256i x = _mm256_loadu_si256((const __m256i *)(m + e)), between = count_eight(&c, s, x);
+    if (_mm256_movemask_epi8(between) != 0) {
+      add_eight_found(s, x, between);
+    }
   }
   add_counts(s, &c);
 }
@@ -73,11 +83,25 @@ FN __m256i magnitude_eight(__m256i x, __m256i base) {
 FN void survey_pairs(msmerge_survey *s, int64_t at) {
   const any_u32 *base = pairs_at(s->base.data, at), *x = pairs_at(s->x.data, at);
   counts c = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256()};
-  __m256i upper = _mm256_set1_epi32((int)0xffff0000u);
+  __m256i upper = _mm256_set1_epi32((int)0xffff0000u), limit = _mm256_set1_epi32(s->high);
+  int same = s->low == s->high;
   for (int i = 0; i < MSMERGE_BLOCK / 2; i += 8) {
     __m256i b = _mm256_loadu_si256((const __m256i *)(base + i)), v = _mm256_loadu_si256((const __m256i *)(x + i));
-    survey_eight(&c, s, magnitude_eight(_mm256_slli_epi32(v, 16), _mm256_slli_epi32(b, 16)));
-    survey_eight(&c, s, magnitude_eight(_mm256_and_si256(v, upper), _mm256_and_si256(b, upper)));
+    __m256i even = magnitude_eight(_mm256_slli_epi32(v, 16), _mm256_slli_epi32(b, 16));
+    __m256i odd = magnitude_eight(_mm256_and_si256(v, upper), _mm256_and_si256(b, upper));
+    if (same) {
+      count_two(&c, limit, even);
+      count_two(&c, limit, odd);
+      continue;
+    }
+    __m256i some = count_eight(&c, s, even), more = count_eight(&c, s, odd);
+    if (_mm256_movemask_epi8(_mm256_or_si256(some, more)) != 0) {
+      add_eight_found(s, even, some);
+      add_eight_found(s, odd, more);
+    }
+  }
+  if (same) {
+    c.at_low = c.at_high;
   }
   add_counts(s, &c);
 }

@@ -35,11 +35,7 @@ FN void weigh_pairs(const msmerge_input *in, int64_t at, uint32_t *restrict out,
 static int weigh_block(const msmerge_input *in, int64_t at, int64_t n, pairs *out) {
   switch (n) {
     case 1:
-      if (in[0].weight == 1.0f) {
-        memcpy(out->word, pairs_at(in[0].x.data, at), sizeof out->word);
-      } else {
-        weigh_pairs(in, at, out->word, 1);
-      }
+      weigh_pairs(in, at, out->word, 1);
       break;
     case 2:
       weigh_pairs(in, at, out->word, 2);
@@ -75,8 +71,32 @@ static void weigh_any(msmerge_tile *t, const msmerge_input *in, int64_t at) {
   store_block(t, at, len, sum);
 }
 
+// copy_model copies a model as it is. Where anything is not finite, it is written
+// once more and counted.
+static void copy_model(msmerge_tile *t, const msmerge_input *in, exponents x) {
+  int64_t size = element_size(t->out_dtype);
+  for (int64_t at = 0, len; at < t->n; at += len) {
+    len = t->n - at < COPY_BYTES / size ? t->n - at : COPY_BYTES / size;
+    if (len * size == COPY_BYTES) {
+      if (copy_finite((char *)t->out + at * size, (const char *)in->x.data + at * size, x, t->stream)) {
+        continue;
+      }
+      finish_writing();
+    }
+    for (int64_t part = at; part < at + len; part += MSMERGE_BLOCK) {
+      weigh_any(t, in, part);
+    }
+  }
+  finish_writing();
+}
+
 static void weighted_sum(msmerge_tile *t, const msmerge_input *in) {
   pairs out;
+  exponents x;
+  if (t->inputs == 1 && in->weight == 1.0f && in->x.dtype == t->out_dtype && exponents_of(t->out_dtype, &x)) {
+    copy_model(t, in, x);
+    return;
+  }
   int paired = t->out_dtype == MSMERGE_BF16;
   for (int64_t i = 0; i < t->inputs; i++) {
     paired &= in[i].x.dtype == MSMERGE_BF16;

@@ -22,7 +22,8 @@ typedef struct {
   msmerge_input in; // of sums: what is kept
   uint32_t *bins;   // of histogram, zeros at first
   int64_t *counts;  // of count_equal, one for each thread
-  double *lanes;    // of sums, MSMERGE_LANES for each block
+  double *lanes;    // of sums: MSMERGE_LANES for each block
+  double *kept;     // the same of what is kept
 } msmerge_scan_arguments;
 
 typedef struct {
@@ -40,8 +41,7 @@ typedef struct {
 } msmerge_join_arguments;
 
 typedef struct {
-  msmerge_ranks r;  // n elements of whole rows; from and to are not used
-  int64_t row;      // elements of one
+  msmerge_ranks r;  // work is not used
   int32_t *m;       // magnitudes
 } msmerge_ranks_arguments;
 

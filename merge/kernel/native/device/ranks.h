@@ -15,10 +15,10 @@ ENTRY(magnitudes, msmerge_ranks_arguments)
 // rank_of returns how many elements of its row stand before element e, equal ones
 // in their order.
 FN int64_t rank_of(const msmerge_ranks_arguments *a, int64_t e) {
-  int64_t from = e / a->row * a->row, rank = 0;
+  int64_t from = e / a->r.n * a->r.n, rank = 0;
   const int32_t *row = a->m + from;
   int32_t m = a->m[e];
-  for (int64_t i = 0; i < a->row; i++) {
+  for (int64_t i = 0; i < a->r.n; i++) {
     rank += row[i] < m + (from + i < e);
   }
   return rank;
@@ -26,12 +26,12 @@ FN int64_t rank_of(const msmerge_ranks_arguments *a, int64_t e) {
 
 FN uint32_t survives(const msmerge_ranks_arguments *a, const uint32_t draw[4], int r, int h, int64_t e) {
   const msmerge_ranks *k = &a->r;
-  uint32_t sure = rank_bound(k->low, k->width, 0, a->row), never = rank_bound(k->low, k->width, a->row - 1, a->row);
+  uint32_t sure = rank_bound(k->low, k->width, 0, k->n), never = rank_bound(k->low, k->width, k->n - 1, k->n);
   uint32_t upper = draw_at(draw, r, h) << 24;
   if (upper + 0xffffffu < sure || upper >= never) {
     return upper + 0xffffffu < sure;
   }
-  uint32_t bound = rank_bound(k->low, k->width, rank_of(a, e), a->row);
+  uint32_t bound = rank_bound(k->low, k->width, rank_of(a, e), k->n);
   return (upper | lower_bits((uint64_t)(k->first + e), k->mask.key, k->mask.stream)) < bound;
 }
 
@@ -47,7 +47,7 @@ FN void keep_ranked_at(msmerge_ranks_arguments *a, int64_t i) {
     for (int r = 0; r < EIGHT; r++) {
       for (int h = 0; h < 2; h++) {
         int64_t e = block * MSMERGE_BLOCK + pair_of_thread(q + both, r) + h - k->first;
-        if (e >= 0 && e < k->n) {
+        if (e >= 0 && e < k->n * k->rows) {
           word[r / 2] |= survives(a, draw, r, h, e) << (4 * both + 2 * (r & 1) + h);
         }
       }

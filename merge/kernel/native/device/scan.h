@@ -74,12 +74,18 @@ FN void survey_at(msmerge_survey_arguments *a, int64_t i, int64_t dtype) {
 
 TYPED_ENTRIES(survey, msmerge_survey_arguments)
 
+typedef struct {
+  double lower, upper;
+} two_sums;
+
+FN void add_magnitude(double *sum, float d) { *sum += (double)float_of((uint32_t)magnitude(d)); }
+
 // sums fills the lanes of a block with the sums of magnitudes. A thread has the two
 // lanes 2 q and 2 q + 1 and so works on the elements of counters q and q + 8.
 FN void sums_at(msmerge_scan_arguments *a, int64_t i, int64_t dtype) {
   const msmerge_scan *s = &a->s;
   const msmerge_input *in = &a->in;
-  double lower = 0, upper = 0;
+  two_sums all = {0, 0}, kept = {0, 0};
   int64_t block = i / 8, q = i % 8, end = (block + 1) * 16;
   for (int64_t b = block * 16; b < end && b * MSMERGE_BLOCK < s->n; b++) {
     marks mark[2] = {find_marks_of(in, s->first, b * 16 + q), find_marks_of(in, s->first, b * 16 + q + 8)};
@@ -91,15 +97,22 @@ FN void sums_at(msmerge_scan_arguments *a, int64_t i, int64_t dtype) {
         }
         two base = load_two(s->base, e, dtype), x = load_two(s->x, e, dtype);
         uint32_t both = marks_of(mark[half], r);
-        lower += (double)float_of((uint32_t)magnitude(kept_at(in, s->first + e, both & 1u, task_vector(x.lower, base.lower))));
+        float d = task_vector(x.lower, base.lower);
+        add_magnitude(&all.lower, d);
+        add_magnitude(&kept.lower, kept_at(in, s->first + e, both & 1u, d));
         if (e + 1 < s->n) {
-          upper += (double)float_of((uint32_t)magnitude(kept_at(in, s->first + e + 1, both >> 1, task_vector(x.upper, base.upper))));
+          d = task_vector(x.upper, base.upper);
+          add_magnitude(&all.upper, d);
+          add_magnitude(&kept.upper, kept_at(in, s->first + e + 1, both >> 1, d));
         }
       }
     }
   }
-  a->lanes[block * MSMERGE_LANES + 2 * q] = lower;
-  a->lanes[block * MSMERGE_LANES + 2 * q + 1] = upper;
+  int64_t to = block * MSMERGE_LANES + 2 * q;
+  a->lanes[to] = all.lower;
+  a->lanes[to + 1] = all.upper;
+  a->kept[to] = kept.lower;
+  a->kept[to + 1] = kept.upper;
 }
 
 TYPED_ENTRIES(sums, msmerge_scan_arguments)
