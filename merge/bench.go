@@ -35,6 +35,10 @@ type BenchOptions struct {
 	// Repeats is how often each row is measured. 0 means 7.
 	Repeats int
 
+	// Device measures merges on a GPU whose results stay there, against a copy on it. nil
+	// means the CPU.
+	Device *kernel.Device
+
 	// Row is called with each row when it is done; nil for nothing.
 	Row func(BenchRow)
 }
@@ -142,7 +146,7 @@ func newBench(o BenchOptions, d mergesearch.DType, cache int64) (*bench, error) 
 			return nil, err
 		}
 	}
-	if b.engine, err = Open(Options{Models: models, Base: benchModel(0), Threads: o.Threads}); err != nil {
+	if b.engine, err = Open(Options{Models: models, Base: benchModel(0), Threads: o.Threads, Device: o.Device}); err != nil {
 		b.close()
 		return nil, err
 	}
@@ -274,7 +278,7 @@ func (m *method) benchRecipe(experts int, settings ...map[string]float64) merges
 // measure returns the rows of a case, and the rates of the copies beside them.
 func (b *bench) measure(ctx context.Context, c benchCase, o BenchOptions) (rows []BenchRow, copies []float64) {
 	b.engine.forget()
-	row := BenchRow{Method: c.name, DType: b.dtype, Experts: c.experts, Device: "cpu"}
+	row := BenchRow{Method: c.name, DType: b.dtype, Experts: c.experts, Device: b.engine.deviceWord()}
 	run, bytes, release, err := b.engine.benchRun(ctx, c.recipe)
 	if err == nil {
 		defer release()
@@ -284,7 +288,7 @@ func (b *bench) measure(ctx context.Context, c benchCase, o BenchOptions) (rows 
 		row.Err = strings.ReplaceAll(err.Error(), "\n", " ")
 		return []BenchRow{row}, nil
 	}
-	row.InCache = bytes < 4*b.cache
+	row.InCache = b.engine.device == nil && bytes < 4*b.cache
 	known := b.engine.remembers()
 	for _, atHand := range []bool{false, true} {
 		if atHand && !known {
@@ -312,13 +316,19 @@ func (b *bench) measure(ctx context.Context, c benchCase, o BenchOptions) (rows 
 // pairs alternates copies and merges and fills in the numbers of the row.
 func (b *bench) pairs(ctx context.Context, repeats int, bytes int64, run func() error, row *BenchRow) ([]float64, error) {
 	var merged, copied, ratios []float64
-	b.copy(bytes / 2) // so that its pages are there
+	copyBytes, free, err := b.copier(bytes / 2)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	for range repeats {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		began := time.Now()
-		b.copy(bytes / 2)
+		if err := copyBytes(); err != nil {
+			return nil, err
+		}
 		copying := time.Since(began).Seconds()
 		began = time.Now()
 		if err := run(); err != nil {
@@ -331,6 +341,15 @@ func (b *bench) pairs(ctx context.Context, repeats int, bytes int64, run func() 
 	}
 	row.GBs, row.RatioToCopy = median(merged), median(ratios)
 	return copied, nil
+}
+
+// copier returns a function that copies n bytes where merges happen.
+func (b *bench) copier(n int64) (run func() error, free func(), err error) {
+	if d := b.engine.device; d != nil {
+		return d.Copier(int(n))
+	}
+	b.copy(n) // so that its pages are there
+	return func() error { b.copy(n); return nil }, func() {}, nil
 }
 
 // copy copies n bytes of the models, one after the other, on the engine's threads.
@@ -366,7 +385,17 @@ func (e *Engine) benchRun(ctx context.Context, r mergesearch.Recipe) (run func()
 		return nil, 0, nil, err
 	}
 	m := e.layOut(p)
-	return func() error {
+	release = m.Release
+	if e.device != nil {
+		if err := e.device.Hold(m.arena); err != nil {
+			m.Release()
+			return nil, 0, nil, err
+		}
+		arena := m.arena
+		release = func() { e.device.Forget(arena); m.Release() }
+	}
+	return func() (err error) {
+		defer kernel.Caught(&err)
 		w, err := e.prepare(ctx, p, &p.Tensors[0])
 		if err != nil {
 			return err
@@ -381,7 +410,7 @@ func (e *Engine) benchRun(ctx context.Context, r mergesearch.Recipe) (run func()
 			return err
 		}
 		return w.failure()
-	}, p.BytesRead + p.BytesWritten, m.Release, nil
+	}, p.BytesRead + p.BytesWritten, release, nil
 }
 
 // forget drops all that is kept between merges; remembers reports whether there

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mergesearch"
@@ -231,6 +232,12 @@ func (e *Engine) DeviceName() string {
 		return "cpu"
 	}
 	return e.device.String()
+}
+
+// deviceWord is the device in one word: "cpu" or "cuda:0".
+func (e *Engine) deviceWord() string {
+	word, _, _ := strings.Cut(e.DeviceName(), " ")
+	return word
 }
 
 func (s *stream) computeChunk(ctx context.Context, w *work, chunk []byte, lo, hi int) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"mergesearch/merge/kernel/cuda"
 )
@@ -42,13 +44,15 @@ var typedEntries = []string{"weighted_sum", "combine", "survey", "sums", "nearsw
 // use.
 //
 // An operation that the device cannot do panics with a DeviceFailure, which Caught
-// turns into an error where a merge begins.
+// turns into an error where a merge begins. When a wait for the device failed, all later
+// operations fail alike, until the device is opened anew.
 type Device struct {
 	gpu       *cuda.Device
 	module    *cuda.Module
 	functions map[string]cuda.Function
 	queues    chan *queue
 	memory    residents
+	lost      atomic.Pointer[DeviceFailure] // once a wait failed, nobody knows what was done
 }
 
 // DeviceOptions configures OpenDevice.
@@ -149,6 +153,29 @@ func (d *Device) Resident() int64 {
 	return d.memory.used
 }
 
+// Copier returns a function that copies n bytes from one place of the device's memory to
+// another and waits for it, which is what a merge there is measured against. free gives
+// the memory back.
+func (d *Device) Copier(n int) (run func() error, free func(), err error) {
+	from, err := d.gpu.Alloc(n)
+	if err != nil {
+		return nil, nil, err
+	}
+	to, err := d.gpu.Alloc(n)
+	if err != nil {
+		return nil, nil, errors.Join(err, d.gpu.Free(from))
+	}
+	run = func() (err error) {
+		defer Caught(&err)
+		d.use(func(q *queue) {
+			must(q.stream.Copy(to, from, n))
+			must(q.stream.Wait())
+		})
+		return nil
+	}
+	return run, func() { _ = errors.Join(d.gpu.Free(from), d.gpu.Free(to)) }, nil
+}
+
 // DeviceFailure is what operations panic with when a device does not do them.
 type DeviceFailure struct{ Err error }
 
@@ -173,10 +200,16 @@ func must(err error) {
 func (d *Device) use(f func(q *queue)) {
 	q := <-d.queues
 	defer func() {
-		q.finish()
+		if err := q.finish(); err != nil {
+			d.lost.CompareAndSwap(nil, &DeviceFailure{err})
+		}
 		d.queues <- q
 	}()
+	if lost := d.lost.Load(); lost != nil {
+		panic(*lost)
+	}
 	f(q)
+	must(q.stream.Wait())
 }
 
 // residents are the tensors that are kept on a device: pieces of host memory that do

@@ -102,9 +102,10 @@ func (q *queue) close() {
 	}
 }
 
-// finish ends an operation, whether it was done or not: nothing of it runs any longer.
-func (q *queue) finish() {
-	_ = q.stream.Wait() // an error was seen before, or shows at the next operation
+// finish ends an operation, whether it was done or not. Unless it returns an error,
+// nothing of it runs any longer.
+func (q *queue) finish() error {
+	err := q.stream.Wait()
 	for _, r := range q.borrowed {
 		q.device.memory.giveBack(r)
 	}
@@ -121,6 +122,7 @@ func (q *queue) finish() {
 		_ = q.grow(s.needed) // else the next operation tries again
 	}
 	s.taken, s.needed = 0, 0
+	return err
 }
 
 // grow adds a piece of scratch memory, if there is room.
