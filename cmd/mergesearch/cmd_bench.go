@@ -32,15 +32,28 @@ func newBenchMergeCommand() *cobra.Command {
 	var o merge.BenchOptions
 	var dtypes []string
 	var megabytes int64
+	var device deviceFlag
 	c := &cobra.Command{
 		Use: "merge", Short: "measure every merge method against a plain copy", Args: arguments(0, 0),
 		Long: `bench merge merges random models that lie in memory and compares the rate, bytes
 read and written in a second, with that of a plain copy of as many bytes on as
-many threads. Rows that end in _at_hand are those of a run's later candidates, for
-which thresholds and sums are known from the earlier ones.`,
+many threads. On a GPU the results stay there, and the copy is one of its memory.
+Rows that end in _at_hand are those of a run's later candidates, for which
+thresholds and sums are known from the earlier ones.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkBench(&o, dtypes, megabytes); err != nil {
 				return err
+			}
+			devices, note, err := device.open(false)
+			if err != nil {
+				return err
+			}
+			if note != "" {
+				fmt.Fprintln(c.ErrOrStderr(), oneLine(note))
+			}
+			defer closeDevices(devices)
+			if len(devices) > 0 {
+				o.Device = devices[0]
 			}
 			out := c.OutOrStdout()
 			if !wantsJSON(c) {
@@ -64,6 +77,7 @@ which thresholds and sums are known from the earlier ones.`,
 	c.Flags().IntSliceVar(&o.Experts, "experts", []int{2, 3, 5}, "numbers of experts")
 	c.Flags().StringSliceVar(&o.Methods, "methods", nil, "methods (default all)")
 	c.Flags().IntVar(&o.Threads, "threads", 0, "threads (default one for each processor)")
+	device.add(c, "cpu")
 	c.Flags().Int64Var(&megabytes, "size", 0, "size of one model in MB (default by the last-level cache)")
 	return c
 }

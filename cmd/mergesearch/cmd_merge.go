@@ -36,9 +36,9 @@ and OUT may be left out. With --format gguf it writes one file for llama.cpp
 			if err != nil {
 				return err
 			}
-			device, err := o.openDevice(c, recipe)
+			device, err := o.openDevice(c, recipe, args[0])
 			if err != nil {
-				return mergesearch.InFile(err, args[0])
+				return err
 			}
 			if device != nil {
 				defer device.Close()
@@ -85,7 +85,7 @@ type mergeOptions struct {
 
 func (o *mergeOptions) addFlags(c *cobra.Command) {
 	c.Flags().IntVar(&o.threads, "threads", runtime.GOMAXPROCS(0), "threads of the merge engine")
-	o.device.add(c)
+	o.device.add(c, "auto")
 	addFormatFlag(c, &o.format)
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "print the plan: tensors, sources, parameters for each layer, bytes, time, memory")
 	c.Flags().BoolVar(&o.compat, "compat", false, "give mergekit's numbers, its rounding and its defects (docs/mergekit-differences.md)")
@@ -93,10 +93,10 @@ func (o *mergeOptions) addFlags(c *cobra.Command) {
 }
 
 // openDevice opens the GPU that merges the recipe, or none.
-func (o *mergeOptions) openDevice(c *cobra.Command, r mergesearch.Recipe) (*kernel.Device, error) {
+func (o *mergeOptions) openDevice(c *cobra.Command, r mergesearch.Recipe, file string) (*kernel.Device, error) {
 	if r.Compat != "" {
 		if _, must, _, err := o.device.parse(); err != nil || must {
-			return nil, cmp.Or(err, error(&mergesearch.InputError{Field: "compat", Problem: "mergekit's arithmetic is for the CPU alone", Hint: "use --device cpu, or leave compat out"}))
+			return nil, cmp.Or(err, error(&mergesearch.InputError{File: file, Field: "compat", Problem: "mergekit's arithmetic is for the CPU alone", Hint: "use --device cpu, or leave compat out"}))
 		}
 		return nil, nil
 	}

@@ -55,7 +55,7 @@ with the same command, and the result is the same.`,
 	c.Flags().StringVar(&f.dir, "dir", "", "directory of the run (default runs/<name>-s<seed>)")
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "seed instead of the run file's")
 	c.Flags().IntVar(&f.workers, "workers", 2, "candidates in flight; never changes the result")
-	f.device.add(c)
+	f.device.add(c, "auto")
 	c.Flags().BoolVar(&f.fork, "fork", false, "start a new run beside an existing directory")
 	c.Flags().BoolVar(&f.requireGain, "require-gain", false, "exit with code 9 when no candidate beats the best parent")
 	return c

@@ -18,8 +18,8 @@ import (
 // deviceFlag is --device: auto, cpu, cuda or cuda:N.
 type deviceFlag struct{ text string }
 
-func (f *deviceFlag) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.text, "device", "auto", "where to merge: cpu, cuda, cuda:N, or auto, which takes a GPU that answers")
+func (f *deviceFlag) add(c *cobra.Command, usual string) {
+	c.Flags().StringVar(&f.text, "device", usual, "where to merge: cpu, cuda, cuda:N, or auto, which takes a GPU that answers")
 }
 
 // parse returns whether a GPU may and must be used, and which one, -1 for any.

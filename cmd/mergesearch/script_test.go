@@ -5,11 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"mergesearch/merge/kernel/cuda/cudatest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of testdata/script")
@@ -21,17 +24,25 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the transcripts: each is a small shell session with the real
-// program. QUICKSTART is the folder of the quickstart's models, data and tasks.
+// program. QUICKSTART is the folder of the quickstart's models, data and tasks,
+// FAKE_CUDA one with a driver without a GPU.
 func TestScript(t *testing.T) {
 	quickstart, err := filepath.Abs(filepath.Join("..", "..", "configs", "quickstart"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	driver := t.TempDir()
+	if _, err := exec.LookPath("cc"); err == nil && runtime.GOOS == "linux" {
+		if err := os.Symlink(cudatest.Fake(t), filepath.Join(driver, "libcuda.so.1")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:           filepath.Join("testdata", "script"),
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("QUICKSTART", quickstart)
+			e.Setenv("FAKE_CUDA", driver)
 			e.Setenv("GOMAXPROCS", "2")
 			return nil
 		},
