@@ -2,6 +2,7 @@ package merge_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -12,6 +13,8 @@ import (
 
 	"mergesearch"
 	"mergesearch/merge"
+	"mergesearch/merge/kernel"
+	"mergesearch/merge/kernel/cuda/cudatest"
 	"mergesearch/merge/mergetest"
 	"mergesearch/merge/safetensors"
 )
@@ -23,13 +26,22 @@ func family(t testing.TB, base mergetest.Checkpoint, o merge.Options) *merge.Eng
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Models, o.Base = dirs, "base"
+	o.Models, o.Base, o.Device = dirs, "base", cmp.Or(o.Device, gpuIfAsked(t))
 	e, err := merge.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.Close)
 	return e
+}
+
+// gpuIfAsked is the GPU when tests run there (-cuda), so that what they want of the CPU is
+// wanted of it.
+func gpuIfAsked(t testing.TB) *kernel.Device {
+	if !cudatest.OnGPU() {
+		return nil
+	}
+	return gpu(t)
 }
 
 func recipe(method, base string, models ...string) mergesearch.Recipe {

@@ -7,3 +7,6 @@ func (e *Engine) Statistics() int {
 
 // MergekitRecipes are recipes of the shapes that mergekit's documentation has.
 var MergekitRecipes = mergekitRecipes
+
+// Forget drops what the engine knows of its models, which stay on the device.
+func (e *Engine) Forget() { e.forget() }

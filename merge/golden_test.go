@@ -38,7 +38,7 @@ func openTensors(t *testing.T, models map[string][]float32, shape ...int) *merge
 		dirs[name] = filepath.Join(t.TempDir(), name)
 		writeTensors(t, dirs[name], map[string][]float32{"w": x}, shape...)
 	}
-	e, err := merge.Open(merge.Options{Models: dirs})
+	e, err := merge.Open(merge.Options{Models: dirs, Device: gpuIfAsked(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

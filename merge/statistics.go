@@ -11,7 +11,7 @@ import (
 // out first once the limit is reached. It is safe for concurrent use; two merges
 // that miss the same entry both compute it, with equal results.
 type statistics struct {
-	limit  int64            // bytes
+	limit  int64          // bytes
 	device *kernel.Device // that keeps masks at hand; nil for none
 
 	mu      sync.Mutex

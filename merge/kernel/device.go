@@ -9,6 +9,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"mergesearch/merge/kernel/cuda"
 )
@@ -174,6 +175,31 @@ func (d *Device) Copier(n int) (run func() error, free func(), err error) {
 		return nil
 	}
 	return run, func() { _ = errors.Join(d.gpu.Free(from), d.gpu.Free(to)) }, nil
+}
+
+// PinnedRate measures how many bytes a second come from the device into pinned memory, the
+// best of some copies of n bytes. It is what writing a merged model is measured against.
+func (d *Device) PinnedRate(n, copies int) (rate float64, err error) {
+	from, err := d.gpu.Alloc(n)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.gpu.Free(from)) }()
+	to, err := d.gpu.Pin(n)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.gpu.Unpin(to)) }()
+	defer Caught(&err)
+	for range copies {
+		d.use(func(q *queue) {
+			began := time.Now()
+			must(q.stream.Download(to, from))
+			must(q.stream.Wait())
+			rate = max(rate, float64(n)/time.Since(began).Seconds())
+		})
+	}
+	return rate, nil
 }
 
 // DeviceFailure is what operations panic with when a device does not do them.
