@@ -23,12 +23,13 @@
 //   - Models are put in the order of their names (the last element of a path)
 //     before any arithmetic, and sums over a tensor have a fixed order. The same
 //     recipe gives the same bytes for any order of models, number of threads,
-//     tile size and vector level.
+//     tile size and vector level, and on a GPU.
 //   - What does not depend on coefficients (magnitude thresholds, scalar
 //     products, sums of masked task vectors) is computed once per engine and kept
 //     within a byte limit.
 //   - Tensors that are not floating (buffers of indices) must be equal in all
 //     models of the recipe; then they are copied. Otherwise the merge is refused.
+//   - What a GPU's driver refuses is an error of the merge, of type *cuda.Error.
 //   - An Engine is safe for concurrent use. Close it after the last candidate
 //     was built; candidates do not refer to it.
 //

@@ -5,14 +5,15 @@
 //
 // Types to know: View is a typed run of elements, Tile one piece of work,
 // TaskVector a model of it with its coefficients, Kernel the operations at one
-// vector level.
+// vector level or on a Device.
 //
 // One source. Each operation is written once, in native/, as static inline C11
 // over one element with a loop over blocks beside it. It is included once for
 // each vector level (AVX-512, AVX2, portable), by a file that sets the
 // compiler's target, and the level is chosen at run time. The element functions
 // contain no calls and take a macro in front, so that a GPU compiler accepts
-// them as they are. Beside each operation stands a slow Go reference
+// them as they are: native/device/ has the loops over threads that take the place of
+// those over blocks, and Device runs them. Beside each operation stands a slow Go reference
 // (reference.go).
 //
 // Invariants.

@@ -1,5 +1,3 @@
-// Package cudatest builds a driver without a GPU, for tests of what runs on devices:
-// fake.c with the kernels compiled for the host.
 package cudatest
 
 import (
