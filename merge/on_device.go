@@ -106,9 +106,10 @@ func (c *DeviceCandidate) Release() {
 type DevicePlan struct {
 	Device      string `json:"device"`
 	LimitBytes  int64  `json:"limit_bytes"`
-	ModelBytes  int64  `json:"model_bytes"` // of tensors that are read
-	Resident    bool   `json:"resident"`    // all of them stay on the device; else each tensor comes anew for each merge
-	TensorBytes int64  `json:"tensor_bytes"`
+	ModelBytes  int64  `json:"model_bytes"`  // of tensors that are read
+	Resident    bool   `json:"resident"`     // all of them stay on the device; else each tensor comes anew for each merge
+	TensorBytes int64  `json:"tensor_bytes"` // of the largest tensor with its inputs
+	WorkBytes   int64  `json:"work_bytes"`   // of operations under way
 }
 
 // DevicePlan returns how a plan uses the device, or nil on the CPU.
@@ -119,15 +120,24 @@ func (e *Engine) DevicePlan(p *Plan) *DevicePlan {
 	d := &DevicePlan{Device: e.device.String(), LimitBytes: e.device.Limit(), ModelBytes: p.BytesRead}
 	for _, t := range p.Tensors {
 		n := t.bytes()
+		tile := max(kernel.LeastScratch, int64(min(t.elements, e.tile)*t.DType.Size()))
+		d.WorkBytes = max(d.WorkBytes, int64(e.device.Queues())*tile)
 		for _, in := range t.all() {
 			info, _ := in.model.Info(in.Tensor)
 			n += info.End - info.Begin
 		}
 		d.TensorBytes = max(d.TensorBytes, n)
 	}
-	d.Resident = d.ModelBytes+d.TensorBytes <= d.LimitBytes
+	d.Resident = d.ModelBytes+d.WorkBytes <= d.LimitBytes
 	return d
 }
+
+// Fits reports whether the device has room for the largest tensor with its inputs and the
+// inputs of the next one.
+func (d *DevicePlan) Fits() bool { return d.LeastBytes() <= d.LimitBytes }
+
+// LeastBytes is what Fits asks for.
+func (d *DevicePlan) LeastBytes() int64 { return 2*d.TensorBytes + d.WorkBytes }
 
 // String is a line for people.
 func (d *DevicePlan) String() string {
@@ -135,5 +145,29 @@ func (d *DevicePlan) String() string {
 	if !d.Resident {
 		how = "the models do not fit and are copied tensor by tensor"
 	}
-	return fmt.Sprintf("on %s: %s (%.1f of %.1f GB)", d.Device, how, float64(d.ModelBytes)/1e9, float64(d.LimitBytes)/1e9)
+	return fmt.Sprintf("on %s: %s (%.3g of %.3g GB)", d.Device, how, float64(d.ModelBytes)/1e9, float64(d.LimitBytes)/1e9)
+}
+
+// loadAhead copies the inputs of tensor i to the device, if there is one, while another
+// is merged: after earlier, another loadAhead, is done. The result is closed at the end.
+func (e *Engine) loadAhead(p *Plan, i int, earlier <-chan struct{}) <-chan struct{} {
+	if e.device == nil || i >= len(p.Tensors) || p.Tensors[i].Copied {
+		return earlier
+	}
+	var inputs [][]byte
+	for _, in := range p.Tensors[i].all() {
+		o, err := e.operand(in)
+		if v, whole := o.view.(kernel.View); err == nil && whole {
+			inputs = append(inputs, v.Data)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if earlier != nil {
+			<-earlier
+		}
+		_ = e.device.Load(inputs...) // what is wrong shows when the tensor is merged
+	}()
+	return done
 }

@@ -199,7 +199,14 @@ func suppress(err, consequence error) error {
 
 func (s *stream) computeTensors(ctx context.Context, full chan<- []byte, empty <-chan []byte) (err error) {
 	defer kernel.Caught(&err)
+	var loaded <-chan struct{} // closed when the next tensor's inputs are on the device
+	defer func() {
+		if loaded != nil {
+			<-loaded
+		}
+	}()
 	for i := range s.plan.Tensors {
+		loaded = s.engine.loadAhead(s.plan, i+1, loaded)
 		w, err := s.engine.prepare(ctx, s.plan, &s.plan.Tensors[i])
 		if err != nil {
 			return err

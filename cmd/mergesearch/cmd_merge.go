@@ -36,26 +36,16 @@ and OUT may be left out. With --format gguf it writes one file for llama.cpp
 			if err != nil {
 				return err
 			}
-			device, err := o.openDevice(c, recipe, args[0])
+			engine, closeAll, err := o.openEngine(c, recipe, args[0])
 			if err != nil {
 				return err
 			}
-			if device != nil {
-				defer device.Close()
-			}
-			engine, err := openFor(recipe, o.threads, device)
-			if err != nil {
-				return mergesearch.InFile(err, args[0])
-			}
-			defer engine.Close()
+			defer closeAll()
 			if err := engine.CheckVocabulary(recipe); err != nil {
 				return mergesearch.InFile(err, args[0])
 			}
 			if o.dryRun {
 				return printPlan(c, engine, recipe)
-			}
-			if err := sayDevice(c, engine, recipe); err != nil {
-				return err
 			}
 			done, err := o.format.write(c.Context(), engine, recipe, args[1], merge.WriteOptions{Tool: tool, ShardBytes: o.shardBytes})
 			if err != nil {
@@ -92,6 +82,45 @@ func (o *mergeOptions) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.shardSize, "shard-size", "5GB", "most bytes of tensors in one file, such as 500MB")
 }
 
+// openEngine opens the recipe's models for the GPU if one is asked for, or takes it with
+// auto and has room, and tells where the merge runs if that is not the CPU.
+func (o *mergeOptions) openEngine(c *cobra.Command, r mergesearch.Recipe, file string) (e *merge.Engine, done func(), err error) {
+	device, err := o.openDevice(c, r, file)
+	if err != nil {
+		return nil, nil, err
+	}
+	if device == nil {
+		e, err = openFor(r, o.threads, nil)
+		return e, func() { e.Close() }, mergesearch.InFile(err, file)
+	}
+	done = func() {
+		if e != nil {
+			e.Close()
+		}
+		device.Close()
+	}
+	if e, err = openFor(r, o.threads, device); err != nil {
+		done()
+		return nil, nil, mergesearch.InFile(err, file)
+	}
+	plan, err := e.Plan(r)
+	if err != nil {
+		return e, done, nil // said again, with all that belongs to it
+	}
+	d := e.DevicePlan(plan)
+	if _, must, _, _ := o.device.parse(); must || d.Fits() {
+		if !o.dryRun {
+			fmt.Fprintln(c.ErrOrStderr(), report.Plain(d.String()))
+		}
+		return e, done, nil
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "merging on the CPU: %s has room for %s, and the merge needs %s there\n",
+		report.Plain(d.Device), bytesText(d.LimitBytes), bytesText(d.LeastBytes()))
+	done()
+	e, err = openFor(r, o.threads, nil)
+	return e, func() { e.Close() }, mergesearch.InFile(err, file)
+}
+
 // openDevice opens the GPU that merges the recipe, or none.
 func (o *mergeOptions) openDevice(c *cobra.Command, r mergesearch.Recipe, file string) (*kernel.Device, error) {
 	if r.Compat != "" {
@@ -125,18 +154,6 @@ func (o *mergeOptions) read(file string) (mergesearch.Recipe, error) {
 		r.Stages[i].Recipe.Compat = "mergekit"
 	}
 	return r, nil
-}
-
-// sayDevice tells where the merge runs, if that is not the CPU.
-func sayDevice(c *cobra.Command, e *merge.Engine, r mergesearch.Recipe) error {
-	plan, err := e.Plan(r)
-	if err != nil {
-		return err
-	}
-	if d := e.DevicePlan(plan); d != nil {
-		fmt.Fprintln(c.ErrOrStderr(), report.Plain(d.String()))
-	}
-	return nil
 }
 
 func printPlan(c *cobra.Command, e *merge.Engine, r mergesearch.Recipe) error {

@@ -144,6 +144,13 @@ func (d *Device) String() string { return fmt.Sprintf("cuda:%d (%s)", d.gpu.Numb
 // Count returns how many devices the driver sees.
 func (d *Device) Count() (int, error) { return d.gpu.Library().Devices() }
 
+// Queues returns how many operations are under way at once. Each has memory of its own on
+// the device: LeastScratch bytes, or what its results and inputs take that are not kept.
+func (d *Device) Queues() int { return cap(d.queues) }
+
+// LeastScratch is the least memory of the device that a queue takes once it works.
+const LeastScratch = 1 << 20
+
 // Limit returns how many bytes of tensors may be kept on the device.
 func (d *Device) Limit() int64 { return d.memory.limit }
 

@@ -48,6 +48,21 @@ func (d *Device) Keep(host []byte) {
 	m.pieces = slices.Insert(m.pieces, at, &resident{host: host, start: addressOf(host)})
 }
 
+// Load copies kept pieces to the device if there is room, so that the next operation on
+// them need not wait.
+func (d *Device) Load(kept ...[]byte) (err error) {
+	defer Caught(&err)
+	d.use(func(q *queue) {
+		for _, host := range kept {
+			if r := d.memory.borrow(host); r != nil {
+				q.borrowed = append(q.borrowed, r)
+				q.loaded(r)
+			}
+		}
+	})
+	return nil
+}
+
 // Hold reserves room on the device for a piece of host memory whose contents come from
 // operations: they write it there alone, until Fetch copies it home. The host memory is
 // an address and need not be touched. Forget ends it.

@@ -144,7 +144,7 @@ func (q *queue) take(n int) cuda.Address {
 	s := &q.scratch
 	s.needed += n
 	if len(s.pieces) == 0 || s.taken+n > s.pieces[len(s.pieces)-1].size {
-		must(q.grow(max(n, 1<<20)))
+		must(q.grow(max(n, LeastScratch)))
 	}
 	at := s.pieces[len(s.pieces)-1].at + cuda.Address(s.taken)
 	s.taken += n
