@@ -64,7 +64,8 @@ type DeviceOptions struct {
 	Memory  int64  // limit on tensors kept on the device; 0 means most of what is free
 }
 
-// OpenDevice opens a GPU and loads the kernels. Errors are those of package cuda.
+// OpenDevice opens a GPU, loads the kernels and checks on small tensors that each gives
+// the CPU's bits. Errors are those of package cuda.
 func OpenDevice(o DeviceOptions) (*Device, error) {
 	lib, err := cuda.Open(o.Library)
 	if err != nil {
@@ -119,7 +120,7 @@ func (d *Device) open(o DeviceOptions) error {
 		}
 		d.queues <- q
 	}
-	return nil
+	return d.check()
 }
 
 // Close gives everything back. No operation may be under way. What the driver says

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"strings"
 	"testing"
 
 	"mergesearch"
@@ -82,5 +83,24 @@ func TestDeviceKeeps(t *testing.T) {
 	}
 	if d.Resident() != 0 {
 		t.Errorf("%d bytes stay", d.Resident())
+	}
+}
+
+// A device on which a kernel does not do its work is refused when it is opened.
+func TestDeviceIsChecked(t *testing.T) {
+	for _, c := range []struct{ kernel, want string }{
+		{"msmerge_combine_f32", "combine of F32 gives other bits than the CPU"},
+		{"msmerge_nearswap_bf16", "nearswap of BF16 gives other bits than the CPU"},
+		{"msmerge_ram_any", "ram of F16 gives other bits than the CPU"},
+		{"msmerge_histogram", "select of BF16 gives impossible numbers: runtime error: index out of range [-1]"},
+	} {
+		t.Setenv("MSMERGE_FAKE_WRONG", c.kernel)
+		d, err := OpenDevice(DeviceOptions{Library: cudatest.Fake(t)})
+		if err == nil {
+			d.Close()
+		}
+		if err == nil || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %s", c.kernel, err, c.want)
+		}
 	}
 }

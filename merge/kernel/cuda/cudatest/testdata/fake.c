@@ -11,7 +11,7 @@
 //
 // Faults are asked for by environment variables: MSMERGE_FAKE_FAIL=FUNCTION:NTH:CODE
 // makes the NTH call (from 1) return CODE and with a + behind it all later ones too;
-// MSMERGE_FAKE_MEMORY, _VERSION, _CAPABILITY and _DEVICES say what there is.
+// MSMERGE_FAKE_WRONG=KERNEL makes one kernel do nothing; MSMERGE_FAKE_MEMORY, _VERSION, _CAPABILITY and _DEVICES say what there is.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -377,6 +377,9 @@ int cuModuleUnload(void *m) {
   return SUCCESS;
 }
 
+void msmerge_nothing(void *arguments, int64_t threads);
+void msmerge_nothing(void *arguments, int64_t threads) { (void)arguments, (void)threads; }
+
 int cuModuleGetFunction(void **f, void *m, const char *name) {
   CALL_IN_CONTEXT(cuModuleGetFunction)
   Dl_info self;
@@ -384,7 +387,8 @@ int cuModuleGetFunction(void **f, void *m, const char *name) {
     return NOT_FOUND;
   }
   void *library = dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD);
-  *f = dlsym(library, name);
+  const char *wrong = getenv("MSMERGE_FAKE_WRONG");
+  *f = dlsym(library, wrong != NULL && strcmp(wrong, name) == 0 ? "msmerge_nothing" : name);
   dlclose(library);
   return *f != NULL ? SUCCESS : NOT_FOUND;
 }
