@@ -2,7 +2,8 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// Level is a vector level: which instructions the operations were compiled for.
+// Level says what the operations were compiled for: a vector level of the processor, or a
+// GPU.
 type Level int
 
 // The levels. Best is the fastest that the machine can run.
