@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/zeebo/xxh3"
 
@@ -11,6 +12,20 @@ import (
 	"mergesearch/merge/kernel"
 	"mergesearch/merge/safetensors"
 )
+
+// DeviceName returns where the engine merges: "cpu", or what Device.String says.
+func (e *Engine) DeviceName() string {
+	if e.device == nil {
+		return "cpu"
+	}
+	return e.device.String()
+}
+
+// deviceWord is the device in one word: "cpu" or "cuda:0".
+func (e *Engine) deviceWord() string {
+	word, _, _ := strings.Cut(e.DeviceName(), " ")
+	return word
+}
 
 // DeviceCandidate is a merged model that stays in the memory of a GPU: one piece of
 // memory with the tensors in the order of use, which another process opens by its

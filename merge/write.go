@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"mergesearch"
@@ -231,20 +230,6 @@ func (s *stream) computeTensors(ctx context.Context, full chan<- []byte, empty <
 		}
 	}
 	return nil
-}
-
-// DeviceName returns where the engine merges: "cpu", or what Device.String says.
-func (e *Engine) DeviceName() string {
-	if e.device == nil {
-		return "cpu"
-	}
-	return e.device.String()
-}
-
-// deviceWord is the device in one word: "cpu" or "cuda:0".
-func (e *Engine) deviceWord() string {
-	word, _, _ := strings.Cut(e.DeviceName(), " ")
-	return word
 }
 
 func (s *stream) computeChunk(ctx context.Context, w *work, chunk []byte, lo, hi int) {

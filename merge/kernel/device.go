@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,15 @@ var entries = []string{
 }
 
 var typedEntries = []string{"weighted_sum", "combine", "survey", "sums", "nearswap", "fuse", "combine_lines", "sce", "ram", "products"}
+
+// entryNames returns all of them, as variant says which.
+func entryNames() []string {
+	names := slices.Clone(entries)
+	for _, name := range typedEntries {
+		names = append(names, name+"_any", name+"_bf16", name+"_f32")
+	}
+	return names
+}
 
 // Device is a GPU that runs the operations, with the tensors that are kept in its
 // memory. Its operations give the bits of every other level. It is safe for concurrent
@@ -91,11 +101,7 @@ func (d *Device) open(o DeviceOptions) error {
 	if d.module, err = d.gpu.Load(ptx); err != nil {
 		return err
 	}
-	names := entries
-	for _, name := range typedEntries {
-		names = append(names[:len(names):len(names)], name+"_any", name+"_bf16", name+"_f32")
-	}
-	for _, name := range names {
+	for _, name := range entryNames() {
 		if d.functions[name], err = d.module.Function("msmerge_" + name); err != nil {
 			return err
 		}

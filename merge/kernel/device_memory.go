@@ -40,12 +40,10 @@ func (d *Device) Keep(host []byte) {
 	m := &d.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i, found := m.find(addressOf(host))
-	if found && m.pieces[i].start == addressOf(host) {
+	if _, known := m.place(addressOf(host)); known {
 		return
 	}
-	at, _ := slices.BinarySearchFunc(m.pieces, addressOf(host), func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
-	m.pieces = slices.Insert(m.pieces, at, &resident{host: host, start: addressOf(host)})
+	m.insert(&resident{host: host, start: addressOf(host)})
 }
 
 // Load copies kept pieces to the device if there is room, so that the next operation on
@@ -75,8 +73,7 @@ func (d *Device) Hold(host []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.uses, r.last = 0, m.clock
-	at, _ := slices.BinarySearchFunc(m.pieces, r.start, func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
-	m.pieces = slices.Insert(m.pieces, at, r)
+	m.insert(r)
 	return nil
 }
 
@@ -146,10 +143,20 @@ func (m *residents) forgetAll() {
 	m.pieces = nil
 }
 
+// place returns where the piece that begins at an address is, or belongs.
+func (m *residents) place(a uintptr) (int, bool) {
+	return slices.BinarySearchFunc(m.pieces, a, func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
+}
+
+func (m *residents) insert(r *resident) {
+	at, _ := m.place(r.start)
+	m.pieces = slices.Insert(m.pieces, at, r)
+}
+
 // find returns the piece that begins last at or before an address, and whether it
 // reaches beyond it.
 func (m *residents) find(a uintptr) (int, bool) {
-	i, exact := slices.BinarySearchFunc(m.pieces, a, func(r *resident, a uintptr) int { return cmp.Compare(r.start, a) })
+	i, exact := m.place(a)
 	if !exact {
 		i--
 	}

@@ -49,11 +49,7 @@ func TestPTX(t *testing.T) {
 	if !bytes.Contains(ptx, []byte(".target sm_80")) {
 		t.Error("the kernels are not for compute capability 8.0")
 	}
-	names := append([]string{}, entries...)
-	for _, name := range typedEntries {
-		names = append(names, name+"_any", name+"_bf16", name+"_f32")
-	}
-	for _, name := range names {
+	for _, name := range entryNames() {
 		if !bytes.Contains(ptx, []byte(".visible .entry msmerge_"+name+"(")) {
 			t.Errorf("no entry %s", name)
 		}

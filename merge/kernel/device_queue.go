@@ -17,7 +17,7 @@ const (
 type queue struct {
 	device    *Device
 	stream    *cuda.Stream
-	arguments []byte // pinned, with a copy on the device at argumentsAt
+	arguments []byte // pinned, with a copy on the device, at at
 	at        cuda.Address
 	filled    int
 	staging   [2]staging

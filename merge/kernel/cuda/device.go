@@ -58,7 +58,7 @@ import (
 	"unsafe"
 )
 
-// Least is the compute capability that the kernels are compiled for; a driver compiles
+// leastMajor is the compute capability that the kernels are compiled for; a driver compiles
 // them for newer devices too.
 const leastMajor = 8
 

@@ -68,8 +68,8 @@ func Open(path string) (*Library, error) {
 	defer C.free(unsafe.Pointer(name))
 	var text [512]C.char
 	if C.cu_open(l.c, name, &text[0], C.size_t(len(text))) == 0 {
-		C.free(unsafe.Pointer(l.c))
-		return nil, &Error{Doing: "open the driver " + path, Text: C.GoString(&text[0]), NoDriver: true}
+		defer C.free(unsafe.Pointer(l.c))
+		return nil, &Error{Doing: "open the driver " + path, Text: C.GoString(&text[0]), NoDriver: l.c.library == nil}
 	}
 	if err := l.check(C.call_init(l.c), "initialise the driver"); err != nil {
 		return nil, err

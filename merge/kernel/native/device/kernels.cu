@@ -1,4 +1,4 @@
-// Every operation for a GPU, compiled to ../../cuda/kernels.ptx (make kernels), and
+// Every operation for a GPU, compiled to ../../device.ptx.gz (make kernels), and
 // for the host by the tests.
 #include "combine.h"
 #include "divergence.h"
