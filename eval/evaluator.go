@@ -253,7 +253,11 @@ func (a *asking) one(ctx context.Context, i int) error {
 	if err != nil {
 		return fmt.Errorf("item %s: %w", q.id, err)
 	}
-	o, s, err := t.grade(q, r, c, a.plan.profile, greedy)
+	got, err := r.read(c, a.plan.profile, greedy)
+	if err != nil {
+		return fmt.Errorf("item %s: %w", q.id, err)
+	}
+	o, s, err := t.grade(q, got)
 	if err != nil {
 		return err
 	}

@@ -118,8 +118,8 @@ func (p *plan) score(r *prepared, q *question, greedy bool) error {
 		return &mergesearch.InputError{Field: "tokenizer.json", Problem: "missing: log-likelihood needs the model's tokenizer", Hint: "give the directory of the model that the endpoint serves"}
 	}
 	r.ids, r.ctx = nil, nil
-	for _, c := range q.continuations {
-		ids, ctx, err := p.encoder.pair(q.prompt, c)
+	for _, a := range q.pairs {
+		ids, ctx, err := p.encoder.pair(a.context, a.continuation)
 		if err != nil {
 			return q.refuse(err.Error())
 		}
@@ -157,6 +157,37 @@ func (r *prepared) tokens() int {
 	}
 	return n
 }
+
+// read takes the answers out of a completion; greedy says whether the likeliest
+// tokens were asked for. It refuses a server that counts other tokens than were
+// sent.
+func (r *prepared) read(c *completion, p Profile, greedy bool) (answers, error) {
+	var a answers
+	if want := r.tokens(); want >= 0 && c.promptTokens >= 0 && c.promptTokens != want {
+		return a, unusable("the server counts %d prompt tokens, %d were sent: it adds or drops some", c.promptTokens, want)
+	}
+	for i := range c.choices {
+		if r.ctx == nil {
+			a.texts = append(a.texts, written{c.choices[i].text, c.choices[i].finish})
+			continue
+		}
+		l, err := c.choices[i].continuation(r.ctx[i], len(r.ids[i]), p.ZeroTokens, greedy)
+		if err != nil {
+			return a, err
+		}
+		a.likelihoods = append(a.likelihoods, l)
+	}
+	return a, nil
+}
+
+// answers is what came back for one question.
+type answers struct {
+	likelihoods []likelihood // one for each of the question's pairs
+	texts       []written    // completions of generate_until
+}
+
+// written is a completion.
+type written struct{ text, finish string }
 
 // needsGreedy reports whether a metric asks if greedy decoding gives the answer.
 func (t *Task) needsGreedy() bool { return t.Output == LogLikelihood }

@@ -24,10 +24,10 @@ func (l *loading) question(d document, part splitPart) (question, error) {
 	q.docID = fmt.Sprintf("%s-%d", part.name, d.place)
 	q.split = part.of(q.key)
 	if l.output == LogLikelihood {
-		q.continuations = []string{q.targets[0]}
+		q.pairs = []pair{{q.prompt, q.targets[0]}}
 	}
 	for _, choice := range q.choices {
-		q.continuations = append(q.continuations, l.targetDelimiter+choice)
+		q.pairs = append(q.pairs, pair{q.prompt, l.targetDelimiter + choice})
 	}
 	return q, nil
 }

@@ -79,11 +79,11 @@ func TestPrompts(t *testing.T) {
 	if q.prompt != "Q: a1\nA::yes|Q: b1\nA:" || q.gold != 0 || q.target() != "yes" {
 		t.Errorf("%+v", q)
 	}
-	if d := cmp.Diff([]string{":yes", ":no", ":日本"}, q.continuations); d != "" {
+	if d := cmp.Diff([]string{":yes", ":no", ":日本"}, continuations(q)); d != "" {
 		t.Error(d)
 	}
 	task = assemble(t, promptTask+"output_type: loglikelihood\n")
-	if d := cmp.Diff([]string{"yes"}, task.questions[0].continuations); d != "" {
+	if d := cmp.Diff([]string{"yes"}, continuations(task.questions[0])); d != "" {
 		t.Errorf("no delimiter is put before a loglikelihood target: %s", d)
 	}
 }
@@ -218,16 +218,15 @@ func TestGradePermutes(t *testing.T) {
 		gold := rapid.IntRange(0, n-1).Draw(t, "gold")
 		task := &Task{Name: "t", Output: MultipleChoice, Metrics: []Metric{{Name: Acc}, {Name: AccNorm}}}
 		grade := func(order []int) Sample {
-			q, r, c := &question{id: "t/1"}, &prepared{}, &completion{promptTokens: 2 * n}
+			q, a := &question{id: "t/1"}, answers{}
 			for place, i := range order {
 				q.choices = append(q.choices, strings.Repeat("x", i+1))
 				if i == gold {
 					q.gold = place
 				}
-				r.ids, r.ctx = append(r.ids, []int32{1, 2}), append(r.ctx, 1)
-				c.choices = append(c.choices, choice{finish: "length", logprobs: []float64{0, scores[i]}})
+				a.likelihoods = append(a.likelihoods, likelihood{logprob: scores[i]})
 			}
-			o, s, err := task.grade(q, r, c, Profile{ZeroTokens: true}, false)
+			o, s, err := task.grade(q, a)
 			if err != nil || o.Value != s.Metrics[Acc] || o.Item != mergesearch.ItemID("t/1") {
 				t.Fatal(o, s, err)
 			}
@@ -244,6 +243,14 @@ func indices(n int) []int {
 	out := make([]int, n)
 	for i := range out {
 		out[i] = i
+	}
+	return out
+}
+
+func continuations(q question) []string {
+	var out []string
+	for _, p := range q.pairs {
+		out = append(out, p.continuation)
 	}
 	return out
 }

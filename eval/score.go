@@ -30,20 +30,16 @@ type degenerate struct{ text string }
 
 func (d *degenerate) Error() string { return d.text }
 
-// grade turns a response into the outcome of a question and its sample; the
-// sample's metrics are a slice in the order of the task's metric list.
-func (t *Task) grade(q *question, r *prepared, c *completion, p Profile, greedy bool) (mergesearch.Outcome, Sample, error) {
+// grade turns the answers to a question into its outcome and sample.
+func (t *Task) grade(q *question, a answers) (mergesearch.Outcome, Sample, error) {
 	o := mergesearch.Outcome{Item: q.id}
 	s := Sample{Task: t.Name, DocID: q.docID, Prompt: q.prompt, Target: q.target()}
-	if want := r.tokens(); want >= 0 && c.promptTokens >= 0 && c.promptTokens != want {
-		return o, s, unusable("the server counts %d prompt tokens, %d were sent: it adds or drops some", c.promptTokens, want)
-	}
 	var values []float64
 	var err error
 	if t.Output == GenerateUntil {
-		values, err = t.gradeText(q, &c.choices[0], &o)
+		values, err = t.gradeText(q, a.texts[0], &o)
 	} else {
-		values, err = t.gradeChoices(q, r, c, p, greedy, &s)
+		values, err = t.gradeChoices(q, a.likelihoods, &s)
 	}
 	if err != nil {
 		return o, s, fmt.Errorf("item %s: %w", q.id, err)
@@ -60,7 +56,7 @@ func (t *Task) grade(q *question, r *prepared, c *completion, p Profile, greedy 
 }
 
 // gradeText scores a completion.
-func (t *Task) gradeText(q *question, c *choice, o *mergesearch.Outcome) ([]float64, error) {
+func (t *Task) gradeText(q *question, c written, o *mergesearch.Outcome) ([]float64, error) {
 	switch c.finish {
 	case "stop":
 	case "length":
@@ -81,16 +77,12 @@ func (t *Task) gradeText(q *question, c *choice, o *mergesearch.Outcome) ([]floa
 }
 
 // gradeChoices scores the log-likelihoods of continuations.
-func (t *Task) gradeChoices(q *question, r *prepared, c *completion, p Profile, greedy bool, s *Sample) ([]float64, error) {
+func (t *Task) gradeChoices(q *question, likelihoods []likelihood, s *Sample) ([]float64, error) {
 	texts := q.choices
 	if t.Output == LogLikelihood {
 		texts = q.targets
 	}
-	for i := range c.choices {
-		l, err := c.choices[i].continuation(r.ctx[i], len(r.ids[i]), p.ZeroTokens, greedy)
-		if err != nil {
-			return nil, err
-		}
+	for i, l := range likelihoods {
 		s.Choices = append(s.Choices, SampleChoice{texts[i], l.logprob, l.greedy})
 	}
 	if t.Output == LogLikelihood {

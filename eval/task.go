@@ -39,13 +39,16 @@ type question struct {
 	line  int
 	named any // the id column; nil when the document has none
 
-	prompt        string   // all that the model reads before it answers
-	continuations []string // multiple_choice: delimiter and choice; loglikelihood: the target
-	choices       []string // multiple_choice: as scored per character
-	gold          int      // index of the right choice
-	targets       []string // generate_until: every text that counts as right
-	key           string   // equal for questions that ask the same
+	prompt  string   // all that the model reads before it answers; with several contexts, the first
+	pairs   []pair   // whose likelihood is asked for; nil for generate_until
+	choices []string // multiple_choice: as scored per character
+	gold    int      // index of the right choice
+	targets []string // generate_until: every text that counts as right
+	key     string   // equal for questions that ask the same
 }
+
+// pair is a context and the text whose log-likelihood after it is asked for.
+type pair struct{ context, continuation string }
 
 // target is the right answer, for reading.
 func (q *question) target() string {
