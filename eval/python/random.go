@@ -78,7 +78,7 @@ func (r *Random) twist() {
 
 func twisted(high, low uint32) uint32 {
 	y := high&(1<<31) | low&(1<<31-1)
-	return y>>1 ^ -(low & 1)&0x9908b0df
+	return y>>1 ^ -(low&1)&0x9908b0df
 }
 
 func tempered(y uint32) uint32 {
