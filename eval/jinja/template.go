@@ -9,105 +9,87 @@ import (
 // Error says what is wrong with a template, or with a template applied to one
 // document.
 type Error struct {
-	Offset  int // 1-based, in code points from the start of the template
+	Offset  int // 1-based, in code points from the start of the template; "\r\n" counts as one
 	Problem string
 	Name    string // the name that the document lacks; empty for other errors
+
+	// Unsupported says that Jinja or Python may take what this package refuses.
+	Unsupported bool
 }
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s, at character %d of the template", e.Problem, e.Offset)
 }
 
-// Template is a parsed template.
-type Template struct {
-	parts []part
+func fault(at int, problem string) *Error { return &Error{Offset: at, Problem: problem} }
+
+func unsupported(at int, what string) *Error {
+	return &Error{Offset: at, Problem: what + " is not supported", Unsupported: true}
 }
 
-// part is literal text, or an expression when expr is set.
-type part struct {
-	text string
-	expr expr
+// Template is a parsed template.
+type Template struct {
+	body []statement
 }
+
+// maxSource bounds the bytes of a template, and with them the tokens and nodes.
+const maxSource = 1 << 20
 
 // Parse parses a template. It returns an *Error for what is not understood.
 func Parse(source string) (*Template, error) {
-	t := &Template{}
-	rest, offset := source, 0
-	for rest != "" {
-		i := nextTag(rest)
-		if i < 0 {
-			t.parts = append(t.parts, part{text: rest})
-			break
-		}
-		if i > 0 {
-			t.parts = append(t.parts, part{text: rest[:i]})
-		}
-		n, err := t.tag(source, offset+i)
-		if err != nil {
-			return nil, err
-		}
-		offset += i + n
-		rest = source[offset:]
+	switch {
+	case len(source) > maxSource:
+		return nil, fault(1, fmt.Sprintf("the template has %d bytes, at most %d are read", len(source), maxSource))
+	case !utf8.ValidString(source):
+		return nil, fault(1, "the template is not valid UTF-8")
 	}
-	return t, nil
+	tokens, err := scan(newlines(source))
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{tokens: tokens}
+	body, err := p.statements()
+	if err != nil {
+		return nil, err
+	}
+	return &Template{body: body}, nil
+}
+
+// newlines writes every end of line as "\n", as Jinja does.
+func newlines(s string) string {
+	if !strings.Contains(s, "\r") {
+		return s
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 }
 
 // Constant reports whether the template is text alone.
 func (t *Template) Constant() bool {
-	for _, p := range t.parts {
-		if p.expr != nil {
+	for _, s := range t.body {
+		if _, ok := s.(text); !ok {
 			return false
 		}
 	}
 	return true
 }
 
-func nextTag(s string) int {
-	best := -1
-	for _, open := range []string{"{{", "{%", "{#"} {
-		if i := strings.Index(s, open); i >= 0 && (best < 0 || i < best) {
-			best = i
+// Value renders the template for a document. A template that is exactly one
+// expression gives its value with its type: nil, bool, int64, float64, string,
+// []any, Tuple, *Dict or a mapping of the document. Any other gives a string.
+func (t *Template) Value(doc map[string]any) (any, error) {
+	if len(t.body) == 1 {
+		if p, ok := t.body[0].(print); ok {
+			return p.typed(newRendering(doc))
 		}
 	}
-	return best
+	return t.Text(doc)
 }
 
-// tag parses the tag that starts at byte start and returns its length in bytes.
-func (t *Template) tag(source string, start int) (int, error) {
-	body := source[start+2:]
-	switch source[start+1] {
-	case '#':
-		end := strings.Index(body, "#}")
-		if end < 0 {
-			return 0, fault(source, start, "comment without its closing #}")
-		}
-		return end + 4, nil
-	case '%':
-		return 0, fault(source, start, "{% "+firstWord(body)+" %} is not supported")
+// Text renders the template for a document to text.
+func (t *Template) Text(doc map[string]any) (string, error) {
+	r := newRendering(doc)
+	if err := r.execute(t.body); err != nil {
+		return "", err
 	}
-	p := &parsing{source: source, at: start + 2}
-	if p.peek() == '-' || p.peek() == '+' {
-		return 0, fault(source, start, "whitespace control ({{- and {{+) is not supported")
-	}
-	e, err := p.expression()
-	if err != nil {
-		return 0, err
-	}
-	p.space()
-	if !strings.HasPrefix(source[p.at:], "}}") {
-		return 0, p.unexpected()
-	}
-	t.parts = append(t.parts, part{expr: e})
-	return p.at + 2 - start, nil
-}
-
-func firstWord(s string) string {
-	if f := strings.Fields(strings.TrimLeft(s, "-+ ")); len(f) > 0 {
-		return f[0]
-	}
-	return ""
-}
-
-func fault(source string, at int, problem string) *Error {
-	return &Error{Offset: utf8.RuneCountInString(source[:at]) + 1, Problem: problem}
+	return r.out.String(), nil
 }
