@@ -57,23 +57,11 @@ var families = []family{
 // named matches a task's whole name.
 func named(pattern string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) }
 
-// Lookup finds the port for "!function name" ("utils.process_docs") in a task file. dir
-// is the file's directory, absolute or not: its last parts tell the family ("hellaswag",
-// "gpqa/zeroshot"), and where they do not, the task's name does. ok is false for what is
-// not ported.
+// Lookup finds the port for "!function name" ("utils.process_docs") in a task file. The
+// family is told by the task's name, if it is one of the harness's, else by the last
+// parts of dir, the directory of the file that names the function ("hellaswag",
+// "tasks/gpqa/zeroshot"). ok is false for what is not ported.
 func Lookup(task, dir, name string) (f Function, ok bool) {
-	var best *family
-	path := "/" + strings.Trim(filepath.ToSlash(filepath.Clean(dir)), "/")
-	for i := range families {
-		if strings.HasSuffix(path, "/"+families[i].name) && (best == nil || len(families[i].name) > len(best.name)) {
-			best = &families[i]
-		}
-	}
-	if best != nil {
-		if f, ok := best.function(name); ok {
-			return f, true
-		}
-	}
 	for i := range families {
 		if families[i].tasks.MatchString(task) {
 			if f, ok := families[i].function(name); ok {
@@ -81,7 +69,17 @@ func Lookup(task, dir, name string) (f Function, ok bool) {
 			}
 		}
 	}
-	return Function{}, false
+	var best *family
+	path := "/" + strings.Trim(filepath.ToSlash(filepath.Clean(dir)), "/")
+	for i := range families {
+		if strings.HasSuffix(path, "/"+families[i].name) && (best == nil || len(families[i].name) > len(best.name)) {
+			best = &families[i]
+		}
+	}
+	if best == nil {
+		return Function{}, false
+	}
+	return best.function(name)
 }
 
 func (m *family) function(name string) (Function, bool) {

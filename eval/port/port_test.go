@@ -24,7 +24,9 @@ func TestLookup(t *testing.T) {
 		{"x", "tasks/leaderboard/ifeval", "utils.process_results", "ifeval/utils.process_results"},
 		{"x", "tasks/leaderboard/mmlu_pro", "utils.doc_to_choice", "leaderboard/mmlu_pro/utils.doc_to_choice"},
 		{"mmlu_pro_law", ".", "utils.process_law", "mmlu_pro/utils.process_law"},
-		{"hellaswag", "tasks/race", "utils.process_docs", "hellaswag/utils.process_docs"}, // the directory has no such function
+		{"hellaswag", "tasks/race", "utils.process_docs", "hellaswag/utils.process_docs"},
+		{"leaderboard_mmlu_pro", "mmlu_pro", "utils.doc_to_text", "leaderboard/mmlu_pro/utils.doc_to_text"},
+		{"hellaswag", "tasks/winogrande", "preprocess_winogrande.doc_to_text", "winogrande/preprocess_winogrande.doc_to_text"},
 
 		{"hellaswag_fr", ".", "utils.process_docs", ""}, // other code
 		{"x", "tasks/hellaswag_multilingual", "utils.process_docs", ""},
