@@ -29,6 +29,7 @@ type goldenCase struct {
 	Function  string
 	Documents []Fields
 	Document  Fields
+	Arguments map[string]any
 	Answers   struct {
 		LogLikelihoods []any // pairs of a log-likelihood and a flag, or numbers
 		Texts          []string
@@ -67,6 +68,16 @@ func parseGolden(data []byte) (*golden, error) {
 		for _, doc := range append(c.Documents, c.Document) {
 			for k, v := range doc {
 				doc[k] = typed(v)
+			}
+		}
+		for k, v := range c.Arguments {
+			c.Arguments[k] = typed(v)
+			if pairs, ok := v.([]any); ok && k == "regex_pattern_to_value" {
+				ordered := []Pair{}
+				for _, p := range pairs {
+					ordered = append(ordered, Pair{p.([]any)[0].(string), p.([]any)[1]})
+				}
+				c.Arguments[k] = ordered
 			}
 		}
 		c.Want = typed(c.Want)
@@ -117,6 +128,13 @@ func (g *golden) run(c *goldenCase) (got any, err error) {
 		return list, err
 	case f.Value != nil:
 		return f.Value(c.Document)
+	case f.Filter != nil:
+		step, err := f.Filter(c.Arguments)
+		if err != nil {
+			return nil, err
+		}
+		texts, err := step(c.Document, c.Answers.Texts)
+		return anys(texts), err
 	case c.Answers.Texts == nil && c.Answers.LogLikelihoods == nil:
 		return g.followed(c.Document)
 	}

@@ -75,8 +75,16 @@ var errTeX = errors.New("not the TeX that is expected")
 // original, which then compares the answers as they are.
 func plainTeX(s string) (string, error) {
 	for _, c := range []struct{ what, by string }{
-		{"\n", ""}, {`\!`, ""}, {`\\`, `\`}, {"tfrac", "frac"}, {"dfrac", "frac"}, {`\left`, ""}, {`\right`, ""},
-		{`^{\circ}`, ""}, {`^\circ`, ""}, {`\$`, ""},
+		{"\n", ""},
+		{`\!`, ""},
+		{`\\`, `\`},
+		{"tfrac", "frac"},
+		{"dfrac", "frac"},
+		{`\left`, ""},
+		{`\right`, ""},
+		{`^{\circ}`, ""},
+		{`^\circ`, ""},
+		{`\$`, ""},
 	} {
 		s = strings.ReplaceAll(s, c.what, c.by)
 	}

@@ -39,6 +39,10 @@ type Function struct {
 	Results func(Fields, Answers) (map[string]Mark, error)
 	// Aggregation joins the marks of a metric; NaN without any.
 	Aggregation func([]Mark) float64
+	// Filter makes a step of a filter_list from its arguments; an argument that is a
+	// mapping comes as []Pair, in the file's order. The step takes the answers to one
+	// document.
+	Filter func(arguments map[string]any) (func(Fields, []string) ([]string, error), error)
 }
 
 // family is the code beside the task files of one directory.
@@ -49,7 +53,7 @@ type family struct {
 }
 
 var families = []family{
-	drop, gpqaZeroShot, gpqaFewShot, gpqaGenerative, gpqaCoTZeroShot, gpqaCoTFewShot,
+	bbhCoTZeroShot, bbhZeroShot, drop, gpqaZeroShot, gpqaFewShot, gpqaGenerative, gpqaCoTZeroShot, gpqaCoTFewShot,
 	hellaswag, hendrycksMath, ifeval, leaderboardGPQA, leaderboardMMLUPro, leaderboardMuSR,
 	logiqa, logiqa2, medqa, mmluPro, pubmedqa, race, truthfulqa, wikitext, winogrande,
 }

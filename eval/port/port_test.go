@@ -23,6 +23,8 @@ func TestLookup(t *testing.T) {
 		{"x", "tasks/leaderboard/gpqa", "utils.process_docs", "leaderboard/gpqa/utils.process_docs"},
 		{"x", "tasks/leaderboard/ifeval", "utils.process_results", "ifeval/utils.process_results"},
 		{"x", "tasks/leaderboard/mmlu_pro", "utils.doc_to_choice", "leaderboard/mmlu_pro/utils.doc_to_choice"},
+		{"bbh_zeroshot_snarks", ".", "utils.MultiChoiceRegexFilter", "bbh/zeroshot/utils.MultiChoiceRegexFilter"},
+		{"bbh_cot_zeroshot_snarks", ".", "utils.MapRegexFilter", "bbh/cot_zeroshot/utils.MapRegexFilter"},
 		{"mmlu_pro_law", ".", "utils.process_law", "mmlu_pro/utils.process_law"},
 		{"hellaswag", "tasks/race", "utils.process_docs", "hellaswag/utils.process_docs"},
 		{"leaderboard_mmlu_pro", "mmlu_pro", "utils.doc_to_text", "leaderboard/mmlu_pro/utils.doc_to_text"},
@@ -56,7 +58,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s: found %q", n, f.Name)
 		}
 		does := 0
-		for _, set := range []bool{f.Docs != nil, f.Value != nil, f.Results != nil, f.Aggregation != nil} {
+		for _, set := range []bool{f.Docs != nil, f.Value != nil, f.Results != nil, f.Aggregation != nil, f.Filter != nil} {
 			if set {
 				does++
 			}

@@ -281,6 +281,54 @@ def hendrycks_math(rnd):
         results("hendrycks_math/utils.process_results", {"solution": "\\boxed{" + right + "}"}, texts=[said])
 
 
+def bbh(rnd):
+    def filtered(name, arguments, documents, answers):
+        """answers[i] are those to documents[i]."""
+        for family in ["bbh/zeroshot", "bbh/cot_zeroshot"]:
+            make = getattr(module(family + "/utils"), name)
+
+            def raises(d, answer):
+                try:
+                    make(**copy.deepcopy(arguments)).apply([[answer]], [d])
+                except Exception:
+                    return True
+
+            for d, a in zip(documents, answers):
+                # An answer that raises ends the harness; one that no document bears stays.
+                a = [answer for answer in a if not raises(d, answer)] or a
+                record(f"{family}/utils.{name}", lambda: list(make(**copy.deepcopy(arguments)).apply([list(a)], [d])[0]),
+                       document=d, arguments={k: [list(p) for p in v.items()] if isinstance(v, dict) else v for k, v in arguments.items()}, answers={"Texts": a})
+
+    def said(pieces, n=12):
+        return ["".join(rnd.choice(pieces) for _ in range(rnd.randint(0, 6))) for _ in range(n)]
+
+    options = ["", "x", "Not plausible", "a.b", "É (see", "1-2", "日本", "tab\there", "same", "same", "*", "A", "ΟΔΟΣ", " spaced  out "]
+    pieces = ["(A)", "(B)", " (C) ", "(Z)", ": A", ":\nB", ":C", "is ", "same", "a.b", "É", "1-2", "x", "日本", "NOT PLAUSIBLE", "not, plausible!", "¿", "\n", "the answer is ", "οδος"]
+    documents = [{"input": "Which?\nOptions:\n" + "\n".join(f"({chr(65 + i)}) {rnd.choice(options)}" for i in range(rnd.randint(0, 5)))} for _ in range(20)]
+    for given in [
+        {"group_select": 0, "ignore_case": True, "ignore_punctuation": True, "regex_pattern": r"(\([A-Z]\))"},
+        {"group_select": -1, "ignore_case": True, "regex_pattern": r"(\([A-Z]\))", "regexes_to_ignore": ["same", r"\d"]},
+        {"fallback": "none", "regex_pattern": r"answer is (\w)?|(Z)", "regexes_to_ignore": None}, {},
+    ]:
+        filtered("MultiChoiceRegexFilter", given, documents, [said(pieces, 8) for _ in documents])
+    pieces = ["yes", "No", "tells the truth", "does not tell the truth", "plausible", "not plausible", " ", ".", "\n", "noé", "y.e.s"]
+    for pattern in [{r"\b(yes|tells the truth)\b": "yes", r"\b(no|does not tell the truth)\b": "no"}, {r"\b(no|not plausible)\b": "no", r"plausible": "", "yes": "yes"}, {}]:
+        for given in [{"group_select": 0, "ignore_case": True}, {"group_select": -1, "ignore_punctuation": True, "fallback": "?"}]:
+            filtered("MapRegexFilter", {**given, "regex_pattern_to_value": pattern}, [{"input": "q"}] * 3, [said(pieces, 15) for _ in range(3)])
+    words = "zero one two five six seven eight eighteen eighty nine ten eleven twenty twenty-one thirty forty hundred thousand million billion trillion and & , point a Two FIVE".split()
+    numbers = [
+        rnd.choice([" ", "", "\u2009", "\x1c"]).join(rnd.choice(words) for _ in range(rnd.randint(0, 7))) + rnd.choice(["", "", "", " 12", " -", "٣"])
+        for _ in range(240)
+    ]
+    filtered("NumberParseRegexFilter", {"group_select": 0, "regex_pattern": "([-0-9]+)"}, [{"input": "q"}] * 3, [numbers[:80], numbers[80:160], numbers[160:]])
+    lists = ["List: b a c", "Sort.\nList: é étude x.y (z)", "List: a a  b\n\nList: c", "none", "List: (", "List:"]
+    pieces = ["a", "b", "c", "é", "étude", "xzy", "x.y", "z", " ", ",", "\n", "ab", "1. "]
+    filtered("WordSortFilter", {}, [{"input": text} for text in lists], [said(pieces) for _ in lists])
+    for name, given in [("MapRegexFilter", {"regex_pattern": "x"}), ("WordSortFilter", {"group_select": 0}), ("MultiChoiceRegexFilter", {"regex_pattern": "("})]:
+        filtered(name, given, [{"input": "List: a"}], [["a"]])
+    filtered("MultiChoiceRegexFilter", {}, [{"output": "x"}], [["a"]])
+
+
 RESPONSES = TEXTS + [
     "*\n* b", "* one\n* two\n*three", "- a\n- b\n\n  - c\n**bold**", "***", "a***b", "a *** b *** ", "***a***b***", "a\n***\n \n***\nb",
     "******", "a******b", "a ****** a", "a******b******", "****** a ******b", "a******b******c", "*x* **y** ** ** **z*", "*é*\n*a\nb*",
@@ -352,7 +400,7 @@ def ifeval(rnd):
 
 
 def main():
-    families = [hellaswag, winogrande, truthfulqa, mmlu_pro, gpqa, wikitext, race, logiqa, medicine, leaderboard, drop, hendrycks_math]
+    families = [hellaswag, winogrande, truthfulqa, mmlu_pro, gpqa, wikitext, race, logiqa, medicine, leaderboard, drop, hendrycks_math, bbh]
     for i, make in enumerate(families):
         make(random.Random(i))
     pool = ifeval(random.Random(99))
