@@ -1,0 +1,45 @@
+package port
+
+import (
+	"strings"
+
+	"mergesearch/eval/python"
+)
+
+// winogrande: WinoGrande (Sakaguchi et al. 2019, arXiv:1907.10641), task winogrande. The
+// choices are contexts, the sentence up to its blank with an option put in; the target
+// is the rest of the sentence; the question is the number of the right context.
+var winogrande = family{
+	name:  "winogrande",
+	tasks: named("winogrande"),
+	functions: []Function{
+		{Name: "preprocess_winogrande.doc_to_text", Value: valued(func(r *row) int64 {
+			switch answer := r.text("answer"); answer {
+			case "1":
+				return 0
+			case "2":
+				return 1
+			default:
+				r.fail("answer", "is %q, want 1 or 2", answer)
+				return 0
+			}
+		})},
+		{Name: "preprocess_winogrande.doc_to_choice", Value: valued(func(r *row) []any {
+			before, _ := r.blank()
+			return []any{before + r.text("option1"), before + r.text("option2")}
+		})},
+		{Name: "preprocess_winogrande.doc_to_target", Value: valued(func(r *row) string {
+			_, after := r.blank()
+			return python.Strip(after)
+		})},
+	},
+}
+
+// blank cuts the sentence at its first blank.
+func (r *row) blank() (before, after string) {
+	before, after, ok := strings.Cut(r.text("sentence"), "_")
+	if !ok {
+		r.fail("sentence", "holds no blank (_)")
+	}
+	return before, after
+}
