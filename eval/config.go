@@ -2,13 +2,11 @@ package eval
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml/ast"
-
 	"mergesearch"
+	"mergesearch/eval/port"
 )
 
 // OutputType says how a task asks its questions, in the harness's words.
@@ -16,66 +14,80 @@ type OutputType string
 
 // The ways of asking.
 const (
-	GenerateUntil  OutputType = "generate_until"  // the model writes an answer
-	MultipleChoice OutputType = "multiple_choice" // log-likelihood of each choice
-	LogLikelihood  OutputType = "loglikelihood"   // log-likelihood of one continuation
+	GenerateUntil  OutputType = "generate_until"        // the model writes an answer
+	MultipleChoice OutputType = "multiple_choice"       // log-likelihood of each choice
+	LogLikelihood  OutputType = "loglikelihood"         // log-likelihood of one continuation
+	Rolling        OutputType = "loglikelihood_rolling" // log-likelihood of a whole text
 )
 
 // config is a task file as written, with the harness's defaults filled in.
 type config struct {
-	name      string
-	output    OutputType
-	dataFiles map[string]string // split name to path
-	dataAt    entry
+	name   string
+	dir    string // of the task file
+	output OutputType
+	data   dataSource
 
-	training, validation, test, fewshot splitName
+	training, validation, test splitName
 
-	text, target, choice source
-	description          source
+	text, target, choice   source
+	description, genPrefix source
+	processDocs            function
+	processResults         function
 
 	targetDelimiter, fewshotDelimiter string
 	shots                             int
 	shotsAt                           entry
-	firstN                            bool // fewshot_config names the sampler first_n
+	shot                              shotConfig
 	generation                        generation
+	repeats                           int
+	repeatsAt                         entry
+	pipelines                         []pipeline
 	metrics                           []Metric
 	metricsAt                         entry
 }
 
-// splitName is a reference to a key of data_files; its name is empty when the
+// splitName is a reference to a split of the data; its name is empty when the
 // file does not give one.
 type splitName struct {
 	name string
 	at   entry
 }
 
-// readConfig reads a task file. Every error is an *InputError with the place.
-func readConfig(file string) (*config, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &mergesearch.InputError{File: file, Problem: "cannot read the task file: " + cause(err)}
-	}
-	c, err := parseConfig(text, filepath.Dir(file))
-	return c, mergesearch.InFile(err, file)
+// function is a Python function that the task file names and that this program
+// has a port of; resolved when the whole file is read.
+type function struct {
+	at   entry
+	port *port.Function
 }
 
-// parseConfig reads the text of a task file; paths in it are relative to dir.
-func parseConfig(text []byte, dir string) (*config, error) {
-	entries, err := parseYAML(text)
+func (f *function) given() bool { return f.at.value != nil }
+
+// readConfig reads a task file. Every error is an *InputError with the place.
+func readConfig(file string) (*config, error) {
+	entries, err := readEntries(file)
 	if err != nil {
 		return nil, err
 	}
+	c, err := parseConfig(entries, filepath.Dir(file))
+	return c, mergesearch.InFile(err, file)
+}
+
+// parseConfig reads the keys of a task file; paths in it are relative to dir,
+// or to the file that an entry stands in.
+func parseConfig(entries []entry, dir string) (*config, error) {
 	c := &config{
+		dir:              dir,
 		targetDelimiter:  " ",
 		fewshotDelimiter: "\n\n",
 		output:           GenerateUntil,
 		generation:       generation{maxTokens: 256},
+		repeats:          1,
 	}
-	readers := c.readers(dir)
+	readers := c.readers()
 	for _, e := range entries {
 		read, ok := readers[e.key]
-		_, later := notYet[e.key]
-		if _, null := e.value.(*ast.NullNode); null && (ok || later) {
+		_, never := unsupported[e.key]
+		if isNull(e) && (ok || never) {
 			continue // as good as absent
 		}
 		if !ok {
@@ -88,55 +100,17 @@ func parseConfig(text []byte, dir string) (*config, error) {
 	if !c.generation.given {
 		c.generation.until = []string{c.fewshotDelimiter}
 	}
-	return c, c.check()
-}
-
-func datasetPath(e entry) error {
-	path, err := e.text()
-	switch {
-	case err != nil:
-		return err
-	case path == "parquet" || path == "csv" || path == "text":
-		return refuse(e.value, e.path, path+" files are not supported yet", "convert the data to JSONL and write dataset_path: json")
-	case path != "json":
-		return refuse(e.value, e.path, fmt.Sprintf("%q is not a local data set", path), "write dataset_path: json and name the files under dataset_kwargs: {data_files: {...}}")
+	if len(c.pipelines) == 0 {
+		c.pipelines = []pipeline{{name: plainPipeline, steps: []filterStep{takeFirst}}}
 	}
-	return nil
-}
-
-func (c *config) readData(e entry, dir string) error {
-	parts, err := mapping(e.value, e.path)
-	if err != nil {
-		return err
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	for _, p := range parts {
-		if p.key != "data_files" {
-			return refuse(p.at, p.path, "unknown key", mergesearch.UnknownWord("key", p.key, []string{"data_files"}).Hint)
-		}
-		files, err := mapping(p.value, p.path)
-		if err != nil {
-			return err
-		}
-		c.dataAt, c.dataFiles = p, map[string]string{}
-		for _, f := range files {
-			path, err := f.text()
-			if err != nil {
-				return err
-			}
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(dir, path)
-			}
-			c.dataFiles[f.key] = path
-		}
-	}
-	return nil
+	return c, c.resolve()
 }
 
 func (c *config) readOutputType(e entry) error {
-	word, err := e.oneOf("output type", string(GenerateUntil), string(MultipleChoice), string(LogLikelihood), "loglikelihood_rolling")
-	if err == nil && word == "loglikelihood_rolling" {
-		return refuse(e.value, e.path, word+" is not supported yet", "")
-	}
+	word, err := e.oneOf("output type", string(GenerateUntil), string(MultipleChoice), string(LogLikelihood), string(Rolling))
 	c.output = OutputType(word)
 	return err
 }
@@ -147,43 +121,16 @@ func (c *config) readShots(e entry) (err error) {
 	return err
 }
 
-func (c *config) readShotConfig(e entry) error {
-	parts, err := mapping(e.value, e.path)
-	if err != nil {
-		return err
-	}
-	for _, p := range parts {
-		switch p.key {
-		case "sampler":
-			word, err := p.oneOf("sampler", "first_n", "default")
-			if err != nil {
-				return err
-			}
-			c.firstN = word == "first_n"
-		case "split":
-			c.fewshot.at = p
-			if c.fewshot.name, err = p.text(); err != nil {
-				return err
-			}
-		default:
-			return refuse(p.at, p.path, "not supported yet", "known: sampler, split")
-		}
-	}
-	return nil
-}
-
-func readRepeats(e entry) error {
-	n, err := e.integer(1)
-	if err == nil && n > 1 {
-		return refuse(e.value, e.path, "asking a question more than once is not supported: greedy answers repeat", "")
-	}
+func (c *config) readRepeats(e entry) (err error) {
+	c.repeatsAt = e
+	c.repeats, err = e.integer(1)
 	return err
 }
 
 func readUnsafe(e entry) error {
 	unsafe, err := e.boolean()
 	if err == nil && unsafe {
-		return refuse(e.value, e.path, "running code that a model wrote is not supported", "")
+		return e.refuse("code that a model wrote is not run in this program", "have a program of your own score the answers")
 	}
 	return err
 }
@@ -198,18 +145,83 @@ func (c *config) check() error {
 		return missing("task", "give the task a name")
 	case strings.ContainsAny(c.name, "/\n\t "):
 		return &mergesearch.InputError{Field: "task", Problem: fmt.Sprintf("%q: a task name cannot hold spaces or slashes", c.name)}
-	case len(c.dataFiles) == 0:
+	case c.data.missing():
 		return missing("dataset_kwargs.data_files", "name the data file of each split: {test: questions.jsonl}")
-	case !c.text.given():
+	case !c.text.given() && c.output != Rolling:
 		return missing("doc_to_text", "name the column that holds the question")
 	case !c.target.given():
 		return missing("doc_to_target", "name the column that holds the answer")
 	case c.output == MultipleChoice && !c.choice.given():
 		return missing("doc_to_choice", "name the column that holds the choices, or switch output_type")
-	case c.output != MultipleChoice && c.choice.given():
-		return refuse(c.choice.at.at, "doc_to_choice", "has no meaning with output_type: "+string(c.output), "write output_type: multiple_choice")
-	case c.shots > 0 && !c.firstN:
-		return refuse(c.shotsAt.at, c.shotsAt.path, "only the sampler first_n is supported yet", "write fewshot_config: {sampler: first_n}")
+	case (c.output == LogLikelihood || c.output == Rolling) && c.choice.given():
+		return c.choice.at.refuseKey("has no meaning with output_type: "+string(c.output), "write output_type: multiple_choice")
+	case c.output == Rolling && c.shots > 0:
+		return c.shotsAt.refuse("the likelihood of whole texts takes no examples", "")
+	}
+	if err := c.checkRepeats(); err != nil {
+		return err
 	}
 	return c.checkMetrics()
+}
+
+// checkRepeats refuses what asks one thing several times for nothing, or needs
+// several answers and gets one.
+func (c *config) checkRepeats() error {
+	need := 1
+	for _, p := range c.pipelines {
+		need = max(need, p.needs())
+		if c.output != GenerateUntil && !p.plain() {
+			return p.at.refuse("only take_first goes with output_type: "+string(c.output), "")
+		}
+	}
+	switch {
+	case need > c.repeats:
+		return c.pipelines[0].at.refuse(fmt.Sprintf("a filter needs %d answers to a question, repeats gives %d", need, c.repeats), fmt.Sprintf("write repeats: %d", need))
+	case c.repeats > 1 && c.output != GenerateUntil:
+		return c.repeatsAt.refuse("log-likelihoods are the same each time", "leave it out")
+	case c.repeats > 1 && c.generation.temperature == 0:
+		return c.repeatsAt.refuse(fmt.Sprintf("%d greedy answers to a question are the same", c.repeats), "give generation_kwargs a temperature and do_sample: true, or leave repeats out")
+	}
+	return nil
+}
+
+// resolve finds the ports of the functions that the file names.
+func (c *config) resolve() error {
+	functions := []*function{
+		&c.processDocs, &c.processResults, &c.shot.processDocs, &c.text.function, &c.target.function, &c.choice.function,
+		&c.description.function, &c.genPrefix.function, &c.shot.text.function, &c.shot.target.function, &c.shot.choice.function,
+		&c.shot.genPrefix.function,
+	}
+	for i := range c.metrics {
+		functions = append(functions, &c.metrics[i].aggregate)
+	}
+	for _, f := range functions {
+		if err := f.resolve(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *function) resolve(c *config) error {
+	if !f.given() {
+		return nil
+	}
+	name, ok := f.at.function()
+	if !ok {
+		return f.at.refuse("want a function, found "+kindOf(f.at.value), "")
+	}
+	dir := c.dir
+	if f.at.file != "" {
+		dir = filepath.Dir(f.at.file)
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	p, ok := port.Lookup(c.name, filepath.Base(dir), name)
+	if !ok {
+		return f.at.refuse("there is no port of the Python function "+name, "prepare the data so that columns and templates suffice; ports: "+strings.Join(port.Names(), ", "))
+	}
+	f.port = &p
+	return nil
 }

@@ -123,7 +123,7 @@ func (e *Evaluator) Close() { e.client.close() }
 // retries are any other error.
 func (e *Evaluator) Score(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID) ([]mergesearch.Outcome, error) {
 	outcomes := make([]mergesearch.Outcome, len(items))
-	err := e.ask(ctx, c, items, false, func(i int, o mergesearch.Outcome, _ Sample) { outcomes[i] = o })
+	err := e.ask(ctx, c, items, false, func(i int, g graded) { outcomes[i] = g.outcome })
 	if err != nil {
 		return nil, err
 	}
@@ -134,18 +134,19 @@ func (e *Evaluator) Score(ctx context.Context, c mergesearch.Candidate, items []
 // the likeliest tokens too, to tell which choices greedy decoding would give.
 func (e *Evaluator) ScoreDetailed(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID) (*Report, error) {
 	r := &Report{Fingerprint: c.Fingerprint, Outcomes: make([]mergesearch.Outcome, len(items)), Samples: make([]Sample, len(items))}
-	err := e.ask(ctx, c, items, true, func(i int, o mergesearch.Outcome, s Sample) { r.Outcomes[i], r.Samples[i] = o, s })
+	marks := make([][]mark, len(items))
+	err := e.ask(ctx, c, items, true, func(i int, g graded) { r.Outcomes[i], r.Samples[i], marks[i] = g.outcome, g.sample, g.marks })
 	if err != nil {
 		return nil, err
 	}
-	r.fold(e.options.Tasks)
+	r.fold(e.options.Tasks, marks)
 	return r, nil
 }
 
 // ask scores items with bounded concurrency and hands each answer to done, which
 // is called once per item, by several goroutines at once. The first fault ends
 // it: requests in flight are cancelled.
-func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID, detail bool, done func(int, mergesearch.Outcome, Sample)) error {
+func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID, detail bool, done func(int, graded)) error {
 	places, err := e.places(items)
 	if err != nil || len(items) == 0 {
 		return err
@@ -211,7 +212,7 @@ type asking struct {
 	connection *connection
 	places     []int
 	detail     bool
-	done       func(int, mergesearch.Outcome, Sample)
+	done       func(int, graded)
 	next       atomic.Int64
 }
 
@@ -257,10 +258,10 @@ func (a *asking) one(ctx context.Context, i int) error {
 	if err != nil {
 		return fmt.Errorf("item %s: %w", q.id, err)
 	}
-	o, s, err := t.grade(q, got)
+	g, err := t.grade(q, got)
 	if err != nil {
 		return err
 	}
-	a.done(i, o, s)
+	a.done(i, g)
 	return nil
 }

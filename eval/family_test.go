@@ -28,7 +28,7 @@ func quickstartTasks(t testing.TB) []*eval.Task {
 	}
 	var tasks []*eval.Task
 	for _, f := range files {
-		task, err := eval.ReadTask(f)
+		task, err := eval.ReadTask(f, eval.Reading{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,18 +47,18 @@ func FuzzTask(f *testing.F) {
 	f.Add("<<: {a: 1}")
 	f.Add("task: |\n  a\ndoc_to_text: !function utils.f\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseConfig([]byte(text), "")
+		c, err := parse(text)
 		if err != nil {
 			onlyInputErrors(t, err)
 			return
 		}
 		docs := map[string][]document{}
-		for name := range c.dataFiles {
+		for name := range c.data.files {
 			if docs[name], err = parseDocuments([]byte(fuzzLines)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		_, err = newTask(c, docs)
+		_, err = newTask(c, Reading{}, docs)
 		onlyInputErrors(t, err)
 	})
 }
@@ -71,7 +71,7 @@ func FuzzJSONL(f *testing.F) {
 	f.Add(`{"q": {"a": [1e400]}}`)
 	task := strings.NewReplacer("training_split: a\n", "", "num_fewshot: 1\n", "", `[x, "no"]`, "choices").Replace(fuzzTask)
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parseConfig([]byte(task), "")
+		c, err := parse(task)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func FuzzJSONL(f *testing.F) {
 			onlyInputErrors(t, err)
 			return
 		}
-		_, err = newTask(c, map[string][]document{"c": docs})
+		_, err = newTask(c, Reading{}, map[string][]document{"c": docs})
 		onlyInputErrors(t, err)
 	})
 }

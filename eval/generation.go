@@ -8,43 +8,68 @@ import (
 
 // generation holds the harness's generation_kwargs.
 type generation struct {
-	until     []string
-	maxTokens int
-	given     bool // until was written
+	until       []string
+	maxTokens   int
+	given       bool // until was written
+	temperature float64
+	topP        float64 // 0: not given
+	topPAt      entry
+	sample      bool
+	sampleAt    entry
 }
 
 func (c *config) readGeneration(e entry) error {
-	parts, err := mapping(e.value, e.path)
+	parts, err := e.mapping()
 	if err != nil {
 		return err
 	}
-	known := []string{"until", "max_gen_toks", "temperature", "do_sample"}
+	g := &c.generation
+	known := []string{"until", "max_gen_toks", "max_new_tokens", "temperature", "do_sample", "top_p"}
 	for _, p := range parts {
+		if isNull(p) {
+			continue
+		}
 		switch p.key {
 		case "until":
-			c.generation.given = true
-			c.generation.until, err = p.texts()
-			if err == nil && slices.Contains(c.generation.until, "") {
-				err = refuse(p.value, p.path, "an empty stop string would end every answer at once", "")
+			g.given = true
+			g.until, err = p.texts()
+			if err == nil && slices.Contains(g.until, "") {
+				err = p.refuse("an empty stop string would end every answer at once", "")
 			}
-		case "max_gen_toks":
-			c.generation.maxTokens, err = p.integer(1)
+		case "max_gen_toks", "max_new_tokens":
+			g.maxTokens, err = p.integer(1)
 		case "temperature":
-			var x float64
-			if x, err = p.number(); err == nil && x != 0 {
-				err = refuse(p.value, p.path, "only greedy answers (temperature 0) are supported: others do not repeat", "")
+			g.temperature, err = p.number()
+			if err == nil && !(g.temperature >= 0 && g.temperature <= 100) {
+				err = p.refuse("out of range", "0 is greedy, 1 the model's own distribution")
+			}
+		case "top_p":
+			g.topPAt = p
+			g.topP, err = p.number()
+			if err == nil && !(g.topP > 0 && g.topP <= 1) {
+				err = p.refuse("out of range", "a share above 0 and up to 1")
 			}
 		case "do_sample":
-			var b bool
-			if b, err = p.boolean(); err == nil && b {
-				err = refuse(p.value, p.path, "only greedy answers (do_sample: false) are supported: others do not repeat", "")
-			}
+			g.sampleAt = p
+			g.sample, err = p.boolean()
 		default:
-			err = refuse(p.at, p.path, "unknown or unsupported key", mergesearch.UnknownWord("key", p.key, known).Hint)
+			err = p.refuseKey("unknown or unsupported key", mergesearch.UnknownWord("key", p.key, known).Hint)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	return g.check()
+}
+
+// check settles whether answers are sampled. The harness sends the temperature
+// and drops do_sample; the two are to agree here.
+func (g *generation) check() error {
+	if g.sampleAt.value != nil && g.sample && g.temperature == 0 {
+		return g.sampleAt.refuse("answers at temperature 0 are greedy", "give a temperature, or write do_sample: false")
+	}
+	if g.sampleAt.value != nil && !g.sample {
+		g.temperature = 0
 	}
 	return nil
 }

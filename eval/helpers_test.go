@@ -70,7 +70,7 @@ func dataFiles(task string) map[string]string {
 // readTask reads a task over the three data files.
 func readTask(t testing.TB, text string) *eval.Task {
 	t.Helper()
-	task, err := eval.ReadTask(filepath.Join(write(t, dataFiles(text)), "task.yaml"))
+	task, err := eval.ReadTask(filepath.Join(write(t, dataFiles(text)), "task.yaml"), eval.Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,21 +6,16 @@ import (
 	"mergesearch"
 )
 
-// notYet are keys of lm-evaluation-harness task files that this program knows of
-// and cannot honour.
-var notYet = map[string]string{
-	"include":               "write the included keys into this file",
-	"group":                 "list the tasks of a group in the run file",
-	"task_list":             "",
+// unsupported are keys of lm-evaluation-harness task files that this program
+// knows of and cannot honour, with what to do instead.
+var unsupported = map[string]string{
+	"group":                 "this is a group: list its tasks, or name the group file where tasks are listed",
+	"task_list":             "write one file for each task",
 	"group_alias":           "",
-	"aggregate_metric_list": "give weights in the run file",
-	"class":                 "",
+	"aggregate_metric_list": "",
+	"class":                 "it names Python code",
 	"custom_dataset":        "write the data to a JSONL file",
-	"dataset_name":          "use dataset_path: json with local files under dataset_kwargs",
-	"process_docs":          "prepare the data file instead",
-	"process_results":       "use a metric of metric_list",
-	"gen_prefix":            "",
-	"use_prompt":            "",
+	"use_prompt":            "write the template under doc_to_text",
 	"doc_to_image":          "",
 	"doc_to_audio":          "",
 	"fewshot_indices":       "",
@@ -31,22 +26,22 @@ var inert = []string{"task_alias", "tag", "metadata", "should_decontaminate", "d
 
 // unknownKey tells a misspelt key from one that the harness has and we have not.
 func unknownKey(e entry, readers map[string]func(entry) error) error {
-	if hint, known := notYet[e.key]; known {
-		return refuse(e.at, e.path, "this key of lm-evaluation-harness is not supported yet", hint)
+	if hint, known := unsupported[e.key]; known {
+		return e.refuseKey("this key of lm-evaluation-harness is not supported", hint)
 	}
 	var known []string
 	for k := range readers {
 		known = append(known, k)
 	}
-	for k := range notYet {
+	for k := range unsupported {
 		known = append(known, k)
 	}
 	slices.Sort(known)
-	return refuse(e.at, e.path, "unknown key", mergesearch.UnknownWord("key", e.key, known).Hint)
+	return e.refuseKey("unknown key", mergesearch.UnknownWord("key", e.key, known).Hint)
 }
 
 // readers has one function for each key that is understood.
-func (c *config) readers(dir string) map[string]func(entry) error {
+func (c *config) readers() map[string]func(entry) error {
 	split := func(to *splitName) func(entry) error {
 		return func(e entry) (err error) {
 			to.at = e
@@ -61,27 +56,37 @@ func (c *config) readers(dir string) map[string]func(entry) error {
 		}
 	}
 	from := func(to *source) func(entry) error { return func(e entry) error { return to.read(e) } }
+	run := func(to *function) func(entry) error {
+		return func(e entry) error {
+			to.at = e
+			return nil
+		}
+	}
 	r := map[string]func(entry) error{
 		"task":              text(&c.name),
-		"dataset_path":      datasetPath,
-		"dataset_kwargs":    func(e entry) error { return c.readData(e, dir) },
+		"dataset_path":      c.data.readPath,
+		"dataset_name":      c.data.readName,
+		"dataset_kwargs":    func(e entry) error { return c.data.readFiles(e, c.dir) },
 		"training_split":    split(&c.training),
 		"validation_split":  split(&c.validation),
 		"test_split":        split(&c.test),
-		"fewshot_split":     split(&c.fewshot),
+		"fewshot_split":     split(&c.shot.split),
 		"output_type":       c.readOutputType,
+		"process_docs":      run(&c.processDocs),
 		"doc_to_text":       from(&c.text),
 		"doc_to_target":     from(&c.target),
 		"doc_to_choice":     from(&c.choice),
 		"description":       from(&c.description),
+		"gen_prefix":        from(&c.genPrefix),
+		"process_results":   run(&c.processResults),
 		"target_delimiter":  text(&c.targetDelimiter),
 		"fewshot_delimiter": text(&c.fewshotDelimiter),
 		"num_fewshot":       c.readShots,
-		"fewshot_config":    c.readShotConfig,
+		"fewshot_config":    c.shot.read,
 		"generation_kwargs": c.readGeneration,
 		"metric_list":       c.readMetrics,
-		"filter_list":       readFilters,
-		"repeats":           readRepeats,
+		"filter_list":       c.readFilters,
+		"repeats":           c.readRepeats,
 		"unsafe_code":       readUnsafe,
 	}
 	for _, k := range inert {

@@ -1,43 +1,127 @@
 package eval
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/dlclark/regexp2"
-
 	"mergesearch"
+	"mergesearch/eval/port"
+	"mergesearch/eval/python"
 )
 
 // The metrics that are understood, in the harness's words.
 const (
-	Acc        = "acc"         // the likeliest choice is the right one; for loglikelihood: greedy decoding gives the target
-	AccNorm    = "acc_norm"    // the same after dividing by the choice's length in code points
-	ExactMatch = "exact_match" // the answer equals the target
+	Acc            = "acc"             // the likeliest choice is right; for loglikelihood: greedy decoding gives the target
+	AccNorm        = "acc_norm"        // the same after dividing by the choice's length in code points
+	AccBytes       = "acc_bytes"       // the same after dividing by its length in bytes of UTF-8
+	AccMutualInfo  = "acc_mutual_info" // the same after subtracting the choice's likelihood without the question
+	ExactMatch     = "exact_match"     // the answer equals the target; for choices: greedy decoding gives the right one
+	BrierScore     = "brier_score"     // squared distance between the choices' probabilities and the truth, 0 to 2
+	F1             = "f1"              // of the chosen indices, over all items
+	MCC            = "mcc"             // Matthews correlation of the chosen indices, over all items
+	Perplexity     = "perplexity"      // exp(-mean log-likelihood) per document
+	WordPerplexity = "word_perplexity"
+	BytePerplexity = "byte_perplexity"
+	BitsPerByte    = "bits_per_byte"
+	BLEU           = "bleu" // over all items, 0 to 100
+	ChrF           = "chrf" // over all items, 0 to 100
+	TER            = "ter"  // over all items, in edits per hundred words
+	PassAtK        = "pass@k"
 )
 
-// Metric is one entry of metric_list. The first of a task is what
-// mergesearch.Outcome.Value holds; the others appear in samples and reports.
+// Metric is one entry of metric_list, for one of the task's filter pipelines. The
+// first of a task steers a search: mergesearch.Outcome.Value is what one item adds
+// to it.
 type Metric struct {
-	Name string
+	Name   string
+	Filter string // name of the pipeline; "none" where the task file has no filters
+
+	aggregation string   // the harness's name
+	aggregate   function // instead of aggregation
+	at          entry
+	k           int // of pass@k
 
 	// What exact_match does to both sides before it compares, in this order.
-	ignore                        []*regexp2.Regexp // deleted
+	ignore                        []*python.Regex // deleted
 	ignoreCase, ignorePunctuation bool
 	ignoreNumbers                 bool
 }
 
-// metricsOf lists the metrics of each output type; the first is the default.
-var metricsOf = map[OutputType][]string{
-	GenerateUntil:  {ExactMatch},
-	MultipleChoice: {Acc, AccNorm},
-	LogLikelihood:  {Acc},
+// Key names the metric in reports: by its pipeline too where there are several,
+// as the harness does.
+func (m Metric) Key() string {
+	if m.Filter == plainPipeline || m.Filter == "" {
+		return m.Name
+	}
+	return m.Name + "," + m.Filter
 }
 
-// metricsElsewhere are metrics of the harness that are not supported yet.
-var metricsElsewhere = []string{
-	"acc_bytes", "acc_mutual_info", "acc_all", "bits_per_byte", "bleu", "brier_score", "byte_perplexity",
-	"chrf", "f1", "likelihood", "mcc", "perplexity", "ter", "word_perplexity",
+// mark is what one item adds to a metric.
+type mark struct {
+	value  float64 // of the item alone, in [0, 1], higher is better: for a search
+	number float64 // what the aggregation adds up
+	weight float64 // of number, in weighted aggregations
+
+	gold, predicted int       // f1, mcc, brier_score
+	probabilities   []float64 // brier_score
+	references      []string  // bleu, chrf, ter
+	text            string    // bleu, chrf, ter
+	ported          port.Mark // of a ported process_results
+}
+
+// plainMark is the mark of a metric that is averaged as it is.
+func plainMark(x float64) mark { return mark{value: x, number: x} }
+
+// metricKind says where a metric may stand and how items are put together unless
+// the task file says otherwise.
+type metricKind struct {
+	outputs     []OutputType
+	aggregation string
+	lower       bool // a lower value is better
+}
+
+var metricKinds = map[string]metricKind{
+	Acc:            {outputs: []OutputType{MultipleChoice, LogLikelihood}, aggregation: "mean"},
+	AccNorm:        {outputs: []OutputType{MultipleChoice}, aggregation: "mean"},
+	AccBytes:       {outputs: []OutputType{MultipleChoice}, aggregation: "mean"},
+	AccMutualInfo:  {outputs: []OutputType{MultipleChoice}, aggregation: "mean"},
+	ExactMatch:     {outputs: []OutputType{GenerateUntil, MultipleChoice}, aggregation: "mean"},
+	BrierScore:     {outputs: []OutputType{MultipleChoice}, aggregation: "brier_score", lower: true},
+	F1:             {outputs: []OutputType{MultipleChoice}, aggregation: "f1"},
+	MCC:            {outputs: []OutputType{MultipleChoice}, aggregation: "matthews_corrcoef"},
+	Perplexity:     {outputs: []OutputType{LogLikelihood}, aggregation: "perplexity", lower: true},
+	WordPerplexity: {outputs: []OutputType{Rolling}, aggregation: "weighted_perplexity", lower: true},
+	BytePerplexity: {outputs: []OutputType{Rolling}, aggregation: "weighted_perplexity", lower: true},
+	BitsPerByte:    {outputs: []OutputType{Rolling}, aggregation: "bits_per_byte", lower: true},
+	BLEU:           {outputs: []OutputType{GenerateUntil}, aggregation: "bleu"},
+	ChrF:           {outputs: []OutputType{GenerateUntil}, aggregation: "chrf"},
+	TER:            {outputs: []OutputType{GenerateUntil}, aggregation: "ter", lower: true},
+	PassAtK:        {outputs: []OutputType{GenerateUntil}, aggregation: "mean"},
+}
+
+// defaultMetrics are those of a task file without metric_list.
+var defaultMetrics = map[OutputType][]string{
+	GenerateUntil:  {ExactMatch},
+	MultipleChoice: {Acc, AccNorm},
+	LogLikelihood:  {Perplexity, Acc},
+	Rolling:        {WordPerplexity, BytePerplexity, BitsPerByte},
+}
+
+// metricsElsewhere are metrics of the harness that are not supported.
+var metricsElsewhere = []string{"acc_all", "likelihood", "bypass", "code_eval"}
+
+func metricNames(of OutputType) []string {
+	var names []string
+	for name, kind := range metricKinds {
+		if of == "" || slices.Contains(kind.outputs, of) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (c *config) readMetrics(e entry) error {
@@ -54,28 +138,44 @@ func (c *config) readMetrics(e entry) error {
 		c.metrics = append(c.metrics, m)
 	}
 	if len(c.metrics) == 0 {
-		return refuse(e.value, e.path, "the list is empty", "leave the key out for the default metrics")
+		return e.refuse("the list is empty", "leave the key out for the default metrics")
 	}
 	return nil
 }
 
 func readMetric(item entry) (Metric, error) {
-	var m Metric
-	parts, err := mapping(item.value, item.path)
+	m := Metric{at: item}
+	var up entry
+	var higher bool
+	parts, err := item.mapping()
 	if err != nil {
 		return m, err
 	}
 	for _, p := range parts {
 		switch p.key {
 		case "metric":
-			m.Name, err = p.oneOf("metric", append([]string{Acc, AccNorm, ExactMatch}, metricsElsewhere...)...)
-		case "aggregation":
-			_, err = p.oneOf("aggregation", "mean")
-		case "higher_is_better":
-			var up bool
-			if up, err = p.boolean(); err == nil && !up {
-				err = refuse(p.value, p.path, "fitness is always higher-is-better, and so is this metric", "write true")
+			if name, ok := p.function(); ok {
+				err = p.refuse("there is no port of the Python function "+name, "metrics: "+strings.Join(metricNames(""), ", "))
+			} else {
+				m.at = p
+				m.Name, err = p.text()
 			}
+		case "aggregation":
+			if _, ok := p.function(); ok {
+				m.aggregate.at = p
+			} else {
+				m.aggregation, err = p.oneOf("aggregation", aggregationNames()...)
+			}
+		case "higher_is_better":
+			up = p
+			higher, err = p.boolean()
+		case "hf_evaluate":
+			var loaded bool
+			if loaded, err = p.boolean(); err == nil && loaded {
+				err = p.refuse("metrics of the evaluate library are not loaded", "leave it out where the metric is one of: "+strings.Join(metricNames(""), ", "))
+			}
+		case "k":
+			m.k, err = p.integer(1)
 		case "ignore_case":
 			m.ignoreCase, err = p.boolean()
 		case "ignore_punctuation":
@@ -85,66 +185,89 @@ func readMetric(item entry) (Metric, error) {
 		case "regexes_to_ignore":
 			m.ignore, err = readRegexes(p)
 		default:
-			known := []string{"metric", "aggregation", "higher_is_better", "ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"}
-			err = refuse(p.at, p.path, "unknown or unsupported key", mergesearch.UnknownWord("key", p.key, known).Hint)
+			known := []string{"metric", "aggregation", "higher_is_better", "hf_evaluate", "k", "ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"}
+			err = p.refuseKey("unknown or unsupported key", mergesearch.UnknownWord("key", p.key, known).Hint)
 		}
 		if err != nil {
 			return m, err
 		}
 	}
 	if m.Name == "" {
-		return m, refuse(item.at, item.path, "the key metric: is missing", "")
+		return m, item.refuse("the key metric: is missing", "")
+	}
+	if kind, known := metricKinds[m.Name]; known && up.value != nil && higher == kind.lower {
+		return m, up.refuse(fmt.Sprintf("%v is wrong for %s", higher, m.Name), "leave it out: it is known")
 	}
 	return m, nil
 }
 
-func readRegexes(e entry) ([]*regexp2.Regexp, error) {
+func readRegexes(e entry) ([]*python.Regex, error) {
 	patterns, err := e.texts()
 	if err != nil {
 		return nil, err
 	}
-	var out []*regexp2.Regexp
+	var out []*python.Regex
 	for _, p := range patterns {
-		r, err := regexp2.Compile(p, regexp2.None)
+		r, err := python.Compile(p)
 		if err != nil {
-			return nil, refuse(e.value, e.path, "not a regular expression: "+err.Error(), "")
+			return nil, e.refuse("not a regular expression of Python: "+err.Error(), "")
 		}
-		r.MatchTimeout = matchTimeout
 		out = append(out, r)
 	}
 	return out, nil
 }
 
-// checkMetrics fills in the defaults and refuses metrics that do not go with the
-// output type.
+// checkMetrics fills in the defaults, refuses metrics that do not go with the
+// output type, and makes one of each for every pipeline. With process_results the
+// names are the function's own.
 func (c *config) checkMetrics() error {
-	known := metricsOf[c.output]
 	if len(c.metrics) == 0 {
-		for _, name := range known {
-			c.metrics = append(c.metrics, Metric{Name: name})
+		for _, name := range defaultMetrics[c.output] {
+			c.metrics = append(c.metrics, Metric{Name: name, at: c.metricsAt})
 		}
 	}
 	seen := map[string]bool{}
-	for _, m := range c.metrics {
-		fits := false
-		for _, k := range known {
-			fits = fits || k == m.Name
-		}
+	for i := range c.metrics {
+		m := &c.metrics[i]
+		kind, known := metricKinds[m.Name]
+		in := mergesearch.UnknownWord("metric", m.Name, append(metricNames(""), metricsElsewhere...))
 		switch {
-		case !fits:
-			return refuse(c.metricsAt.at, c.metricsAt.path, m.Name+" is not supported with output_type: "+string(c.output), "supported: "+strings.Join(known, ", "))
 		case seen[m.Name]:
-			return refuse(c.metricsAt.at, c.metricsAt.path, m.Name+" is listed twice", "")
+			return c.metricsAt.refuse(m.Name+" is listed twice", "")
+		case c.processResults.given():
+			// whatever it returns, averaged unless the file says otherwise
+		case !known && slices.Contains(metricsElsewhere, m.Name):
+			return m.at.refuse("the metric "+m.Name+" is not supported", "supported: "+strings.Join(metricNames(c.output), ", "))
+		case !known:
+			return m.at.refuse(fmt.Sprintf("unknown metric %q", m.Name), in.Hint)
+		case !slices.Contains(kind.outputs, c.output):
+			return m.at.refuse(m.Name+" is not supported with output_type: "+string(c.output), "supported: "+strings.Join(metricNames(c.output), ", "))
+		case m.Name == PassAtK && (m.k == 0 || m.k > c.repeats):
+			return m.at.refuse(fmt.Sprintf("pass@k needs k, from 1 to the number of repeats (%d)", c.repeats), "for example k: 1, and repeats: 10 beside metric_list")
+		}
+		if m.aggregation == "" && !m.aggregate.given() {
+			m.aggregation = kind.aggregation
+			if !known {
+				m.aggregation = "mean"
+			}
 		}
 		seen[m.Name] = true
 	}
+	var all []Metric
+	for _, p := range c.pipelines {
+		for _, m := range c.metrics {
+			m.Filter = p.name
+			all = append(all, m)
+		}
+	}
+	c.metrics = all
 	return nil
 }
 
 // exact compares an answer with the targets as the harness's exact_match does:
 // after the deletions that the task asks for, and without trimming anything, so
 // an answer with a space in front is another answer.
-func (m Metric) exact(answer string, targets []string) (bool, error) {
+func (m *Metric) exact(answer string, targets []string) (bool, error) {
 	a, err := m.normal(answer)
 	if err != nil {
 		return false, err
@@ -162,15 +285,15 @@ func (m Metric) exact(answer string, targets []string) (bool, error) {
 }
 
 // normal applies, in the harness's order: regexes, case, punctuation, numbers.
-func (m Metric) normal(s string) (string, error) {
+func (m *Metric) normal(s string) (string, error) {
 	for _, r := range m.ignore {
 		var err error
-		if s, err = r.Replace(s, "", -1, -1); err != nil {
+		if s, err = r.Sub("", s); err != nil {
 			return "", err
 		}
 	}
 	if m.ignoreCase {
-		s = strings.ToLower(s)
+		s = python.Lower(s)
 	}
 	if m.ignorePunctuation {
 		s = deleteRunes(s, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
@@ -201,12 +324,32 @@ func likeliest(scores []float64) int {
 	return best
 }
 
-// perCharacter divides each choice's log-likelihood by its length in code points
-// (not bytes, whatever papers say: the harness uses Python's len).
-func perCharacter(scores []float64, choices []string) []float64 {
+// perLength divides each choice's log-likelihood by its length: in code points
+// for acc_norm, whatever papers say (the harness uses Python's len), in bytes for
+// acc_bytes.
+func perLength(scores []float64, choices []string, length func(string) int) []float64 {
 	out := make([]float64, len(scores))
 	for i, s := range scores {
-		out[i] = s / float64(utf8.RuneCountInString(choices[i]))
+		out[i] = s / float64(length(choices[i]))
+	}
+	return out
+}
+
+func codePoints(s string) int { return utf8.RuneCountInString(s) }
+
+func bytesOf(s string) int { return len(s) }
+
+// softmax turns log-likelihoods into probabilities that sum to one.
+func softmax(scores []float64) []float64 {
+	top := slices.Max(scores)
+	out := make([]float64, len(scores))
+	var sum float64
+	for i, s := range scores {
+		out[i] = math.Exp(s - top)
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
 	}
 	return out
 }

@@ -14,7 +14,20 @@ import (
 // assemble reads a task over three splits of two documents each.
 func assemble(t *testing.T, text string) *Task {
 	t.Helper()
-	c, err := parseConfig([]byte(text), "")
+	return assembleAs(t, text, Reading{})
+}
+
+func parse(text string) (*config, error) {
+	entries, err := parseYAML([]byte(text), "")
+	if err != nil {
+		return nil, err
+	}
+	return parseConfig(entries, "")
+}
+
+func assembleAs(t *testing.T, text string, r Reading) *Task {
+	t.Helper()
+	c, err := parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +43,7 @@ func assemble(t *testing.T, text string) *Task {
 			docs[name][k].file = fmt.Sprint(i)
 		}
 	}
-	task, err := newTask(c, docs)
+	task, err := newTask(c, r, docs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +89,7 @@ func TestPrompts(t *testing.T) {
 	}
 	task = assemble(t, strings.Replace(promptTask, "doc_to_target: w", "doc_to_target: l\ndoc_to_choice: c\noutput_type: multiple_choice\ntarget_delimiter: ':'\nfewshot_delimiter: '|'\nnum_fewshot: 1\nfewshot_config: {sampler: first_n}", 1))
 	q := task.questions[2]
-	if q.prompt != "Q: a1\nA::yes|Q: b1\nA:" || q.gold != 0 || q.target() != "yes" {
+	if q.prompt != "Q: a1\nA::yes|Q: b1\nA:" || q.golds[0] != 0 || q.answer() != "yes" {
 		t.Errorf("%+v", q)
 	}
 	if d := cmp.Diff([]string{":yes", ":no", ":日本"}, continuations(q)); d != "" {
@@ -160,12 +173,12 @@ func TestPairIsWhole(t *testing.T) {
 }
 
 func TestExactMatch(t *testing.T) {
-	read := func(options string) Metric {
-		c, err := parseConfig([]byte(promptTask+"metric_list: [{metric: exact_match"+options+"}]\n"), "")
+	read := func(options string) *Metric {
+		c, err := parse(promptTask + "metric_list: [{metric: exact_match" + options + "}]\n")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return c.metrics[0]
+		return &c.metrics[0]
 	}
 	for _, c := range []struct {
 		options, answer, target string
@@ -201,7 +214,7 @@ func TestPerCharacter(t *testing.T) {
 	if got := likeliest(scores); got != 0 {
 		t.Errorf("acc chooses %d", got)
 	}
-	if got := likeliest(perCharacter(scores, choices)); got != 1 {
+	if got := likeliest(perLength(scores, choices, codePoints)); got != 1 {
 		t.Errorf("acc_norm chooses %d", got)
 	}
 	if got := likeliest([]float64{-1, -1}); got != 0 {
@@ -218,19 +231,19 @@ func TestGradePermutes(t *testing.T) {
 		gold := rapid.IntRange(0, n-1).Draw(t, "gold")
 		task := &Task{Name: "t", Output: MultipleChoice, Metrics: []Metric{{Name: Acc}, {Name: AccNorm}}}
 		grade := func(order []int) Sample {
-			q, a := &question{id: "t/1"}, answers{}
+			q, a := &question{asked: asked{context: -1}, id: "t/1"}, answers{}
 			for place, i := range order {
 				q.choices = append(q.choices, strings.Repeat("x", i+1))
 				if i == gold {
-					q.gold = place
+					q.golds = []int{place}
 				}
 				a.likelihoods = append(a.likelihoods, likelihood{logprob: scores[i]})
 			}
-			o, s, err := task.grade(q, a)
-			if err != nil || o.Value != s.Metrics[Acc] || o.Item != mergesearch.ItemID("t/1") {
-				t.Fatal(o, s, err)
+			g, err := task.grade(q, a)
+			if err != nil || g.outcome.Value != g.sample.Metrics[Acc] || g.outcome.Item != mergesearch.ItemID("t/1") {
+				t.Fatal(g, err)
 			}
-			return s
+			return g.sample
 		}
 		a, b := grade(indices(n)), grade(order)
 		if a.Output != b.Output || !cmp.Equal(a.Metrics, b.Metrics) {

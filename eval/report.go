@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"math"
 
 	"mergesearch"
@@ -18,24 +19,42 @@ type Report struct {
 type TaskReport struct {
 	Task      string              `json:"task"`
 	Items     int                 `json:"items"`
-	Metrics   map[string]Estimate `json:"metrics"`
+	Metrics   map[string]Estimate `json:"metrics"` // by Metric.Key
 	Truncated int                 `json:"truncated"`
 	Empty     int                 `json:"empty"`
 	Missing   int                 `json:"missing"`
 }
 
-// Estimate is the mean of a metric over items with its standard error,
-// sqrt(sum (v-mean)^2 / (n (n-1))); 0 when there are fewer than two items.
+// Estimate is a metric over items with its standard error: of a mean
+// sqrt(sum (v-mean)^2 / (n (n-1))), of other aggregations by the harness's
+// bootstrap. StdErr is NaN, null in JSON, where none is defined: of fewer than two
+// items, and of the aggregations that the harness gives none.
 type Estimate struct {
-	Value  float64 `json:"value"`
-	StdErr float64 `json:"stderr"`
+	Value, StdErr float64
 }
 
-// fold computes Tasks from Outcomes and Samples.
-func (r *Report) fold(tasks []*Task) {
+// MarshalJSON implements json.Marshaler.
+func (e Estimate) MarshalJSON() ([]byte, error) {
+	var out struct {
+		Value  *float64 `json:"value"`
+		StdErr *float64 `json:"stderr"`
+	}
+	out.Value, out.StdErr = finite(e.Value), finite(e.StdErr)
+	return json.Marshal(out)
+}
+
+func finite(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return &x
+}
+
+// fold computes Tasks from outcomes and marks, which stand in one order.
+func (r *Report) fold(tasks []*Task, marks [][]mark) {
 	for _, t := range tasks {
 		sum := TaskReport{Task: t.Name, Metrics: map[string]Estimate{}}
-		values := make([][]float64, len(t.Metrics))
+		columns := make([][]mark, len(t.Metrics))
 		for i, s := range r.Samples {
 			if s.Task != t.Name {
 				continue
@@ -45,32 +64,30 @@ func (r *Report) fold(tasks []*Task) {
 			sum.Truncated += int(fraction(o.Truncated))
 			sum.Empty += int(fraction(o.Empty))
 			sum.Missing += int(fraction(o.Missing))
-			for k, m := range t.Metrics {
-				values[k] = append(values[k], s.Metrics[m.Name])
+			for k := range columns {
+				columns[k] = append(columns[k], marks[i][k])
 			}
 		}
 		if sum.Items == 0 {
 			continue
 		}
-		for k, m := range t.Metrics {
-			sum.Metrics[m.Name] = estimate(values[k])
+		for k := range t.Metrics {
+			m := &t.Metrics[k]
+			sum.Metrics[m.Key()] = m.estimate(columns[k])
 		}
 		r.Tasks = append(r.Tasks, sum)
 	}
 }
 
-func estimate(xs []float64) Estimate {
-	n := float64(len(xs))
-	var sum, squares float64
-	for _, x := range xs {
-		sum += x
+// estimate puts the marks of items together.
+func (m *Metric) estimate(marks []mark) Estimate {
+	a := aggregations[m.aggregation]
+	if p := m.aggregate.port; p != nil {
+		a = portedAggregation(p)
 	}
-	mean := sum / n
-	for _, x := range xs {
-		squares += (x - mean) * (x - mean)
+	e := Estimate{Value: a.value(marks), StdErr: math.NaN()}
+	if a.stderr != nil && len(marks) > 1 {
+		e.StdErr = a.stderr(marks)
 	}
-	if n < 2 {
-		return Estimate{Value: mean}
-	}
-	return Estimate{Value: mean, StdErr: math.Sqrt(squares / (n * (n - 1)))}
+	return e
 }

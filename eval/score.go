@@ -2,20 +2,27 @@ package eval
 
 import (
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"mergesearch"
+	"mergesearch/eval/port"
+	"mergesearch/eval/python"
 )
 
 // Sample is what was asked and answered for one item, with every metric of its
 // task. Its JSON form is a line of the samples file.
 type Sample struct {
-	Task    string             `json:"task"`
-	DocID   string             `json:"doc_id"`
-	Prompt  string             `json:"prompt"`
-	Target  string             `json:"target"`
-	Choices []SampleChoice     `json:"choices,omitempty"`
-	Output  string             `json:"output"`
-	Metrics map[string]float64 `json:"metrics"`
+	Task     string             `json:"task"`
+	DocID    string             `json:"doc_id"`
+	Prompt   string             `json:"prompt"`
+	Target   string             `json:"target"`
+	Choices  []SampleChoice     `json:"choices,omitempty"`
+	Output   string             `json:"output"`
+	Outputs  []string           `json:"outputs,omitempty"`  // all answers, where a question is asked several times
+	Filtered map[string]string  `json:"filtered,omitempty"` // by pipeline, what its filters left of the output
+	Metrics  map[string]float64 `json:"metrics"`            // by Metric.Key, what the item adds to each
 }
 
 // SampleChoice is one choice of a sample.
@@ -30,85 +37,245 @@ type degenerate struct{ text string }
 
 func (d *degenerate) Error() string { return d.text }
 
-// grade turns the answers to a question into its outcome and sample.
-func (t *Task) grade(q *question, a answers) (mergesearch.Outcome, Sample, error) {
-	o := mergesearch.Outcome{Item: q.id}
-	s := Sample{Task: t.Name, DocID: q.docID, Prompt: q.prompt, Target: q.target()}
-	var values []float64
+// graded is what came of one question.
+type graded struct {
+	outcome mergesearch.Outcome
+	sample  Sample
+	marks   []mark // in the order of the task's metrics
+}
+
+// grade turns the answers to a question into marks.
+func (t *Task) grade(q *question, a answers) (graded, error) {
+	g := graded{
+		outcome: mergesearch.Outcome{Item: q.id},
+		sample:  Sample{Task: t.Name, DocID: q.docID, Prompt: q.prompt, Target: q.answer(), Metrics: map[string]float64{}},
+		marks:   make([]mark, len(t.Metrics)),
+	}
 	var err error
 	if t.Output == GenerateUntil {
-		values, err = t.gradeText(q, a.texts[0], &o)
+		err = t.gradeTexts(q, a.texts, &g)
 	} else {
-		values, err = t.gradeChoices(q, a.likelihoods, &s)
+		err = t.gradeLikelihoods(q, a.likelihoods, &g)
 	}
 	if err != nil {
-		return o, s, fmt.Errorf("item %s: %w", q.id, err)
+		return g, fmt.Errorf("item %s: %w", q.id, err)
 	}
-	if t.Output == MultipleChoice {
-		o.Completion = q.choices[likeliest(logprobs(s.Choices))]
-	}
-	s.Output, o.Value = o.Completion, values[0]
-	s.Metrics = make(map[string]float64, len(values))
 	for i, m := range t.Metrics {
-		s.Metrics[m.Name] = values[i]
+		g.sample.Metrics[m.Key()] = g.marks[i].number
 	}
-	return o, s, nil
+	g.outcome.Value, g.sample.Output = g.marks[0].value, g.outcome.Completion
+	return g, nil
 }
 
-// gradeText scores a completion.
-func (t *Task) gradeText(q *question, c written, o *mergesearch.Outcome) ([]float64, error) {
-	switch c.finish {
-	case "stop":
-	case "length":
-		o.Truncated = true
-	default:
-		return nil, unusable("the completion ended with %q", c.finish)
-	}
-	o.Completion, o.Empty = c.text, c.text == ""
-	values := make([]float64, len(t.Metrics))
-	for i, m := range t.Metrics {
-		right, err := m.exact(c.text, q.targets)
-		if err != nil {
-			return nil, fmt.Errorf("metric %s: %w", m.Name, err)
+// gradeTexts scores completions, pipeline by pipeline.
+func (t *Task) gradeTexts(q *question, texts []written, g *graded) error {
+	all := make([]string, len(texts))
+	for i, c := range texts {
+		switch c.finish {
+		case "stop":
+		case "length":
+			g.outcome.Truncated = true
+		default:
+			return unusable("the completion ended with %q", c.finish)
 		}
-		values[i] = fraction(right)
+		all[i] = c.text
 	}
-	return values, nil
+	g.outcome.Completion, g.outcome.Empty = all[0], all[0] == ""
+	if len(all) > 1 {
+		g.sample.Outputs = all
+	}
+	for _, p := range t.pipelines {
+		left, err := p.run(q, all)
+		if err != nil {
+			return err
+		}
+		if p.name != plainPipeline {
+			if g.sample.Filtered == nil {
+				g.sample.Filtered = map[string]string{}
+			}
+			g.sample.Filtered[p.name] = strings.Join(left.texts, "\n")
+		}
+		if t.results != nil {
+			if err := t.gradePorted(q, port.Answers{Texts: left.texts}, p.name, g); err != nil {
+				return err
+			}
+			continue
+		}
+		for i := range t.Metrics {
+			m := &t.Metrics[i]
+			if m.Filter != p.name {
+				continue
+			}
+			if g.marks[i], err = m.ofTexts(q, left); err != nil {
+				return fmt.Errorf("metric %s: %w", m.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
-// gradeChoices scores the log-likelihoods of continuations.
-func (t *Task) gradeChoices(q *question, likelihoods []likelihood, s *Sample) ([]float64, error) {
+// ofTexts scores what a pipeline left of the answers to a question.
+func (m *Metric) ofTexts(q *question, left filtered) (mark, error) {
+	switch m.Name {
+	case BLEU, ChrF, TER:
+		return m.ofTranslation(q.targets, left.texts[0]), nil
+	}
+	right := 0
+	for _, text := range left.texts {
+		ok, err := m.exact(text, q.targets)
+		if err != nil {
+			return mark{}, err
+		}
+		if ok {
+			right++
+		}
+	}
+	if m.Name == PassAtK {
+		return plainMark(passAtK(len(left.texts), right, m.k)), nil
+	}
+	return plainMark(float64(right) / float64(len(left.texts))), nil
+}
+
+// ofTranslation scores a text against its references; the item's own value is the
+// metric of that one sentence.
+func (m *Metric) ofTranslation(references []string, text string) mark {
+	k := mark{references: references, text: text}
+	alone := aggregations[m.aggregation].value([]mark{k})
+	k.number, k.value = alone, alone/100
+	if m.Name == TER {
+		k.value = 1 - k.value
+	}
+	k.value = min(max(k.value, 0), 1)
+	return k
+}
+
+// gradeLikelihoods scores the log-likelihoods of a question's pairs.
+func (t *Task) gradeLikelihoods(q *question, likelihoods []likelihood, g *graded) error {
 	texts := q.choices
-	if t.Output == LogLikelihood {
+	if texts == nil {
 		texts = q.targets
 	}
+	scores, alone := make([]float64, len(texts)), make([]float64, 0, len(texts))
+	a := port.Answers{}
 	for i, l := range likelihoods {
-		s.Choices = append(s.Choices, SampleChoice{texts[i], l.logprob, l.greedy})
-	}
-	if t.Output == LogLikelihood {
-		return []float64{fraction(s.Choices[0].Greedy)}, nil
-	}
-	scores := logprobs(s.Choices)
-	if allEqual(scores) {
-		return nil, &degenerate{fmt.Sprintf("all %d choices have the log-likelihood %v: chance is no score", len(scores), scores[0])}
-	}
-	values := make([]float64, len(t.Metrics))
-	for i, m := range t.Metrics {
-		best := likeliest(scores)
-		if m.Name == AccNorm {
-			best = likeliest(perCharacter(scores, q.choices))
+		if i >= len(texts) {
+			alone = append(alone, l.logprob)
+			continue
 		}
-		values[i] = fraction(best == q.gold)
+		scores[i] = l.logprob
+		g.sample.Choices = append(g.sample.Choices, SampleChoice{texts[i], l.logprob, l.greedy})
+		a.LogLikelihoods, a.Greedy = append(a.LogLikelihoods, l.logprob), append(a.Greedy, l.greedy)
 	}
-	return values, nil
+	if t.Output == MultipleChoice {
+		if allEqual(scores) {
+			return &degenerate{fmt.Sprintf("all %d choices have the log-likelihood %v: chance is no score", len(scores), scores[0])}
+		}
+		g.outcome.Completion = q.choices[likeliest(scores)]
+	}
+	for _, p := range t.pipelines { // of likelihoods each is the same
+		if t.results != nil {
+			if err := t.gradePorted(q, a, p.name, g); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range t.Metrics {
+		if t.results == nil {
+			g.marks[i] = t.Metrics[i].ofLikelihoods(q, t.Output, scores, alone, a.Greedy)
+		}
+	}
+	return nil
 }
 
-func logprobs(choices []SampleChoice) []float64 {
-	out := make([]float64, len(choices))
-	for i, c := range choices {
-		out[i] = c.Logprob
+func (m *Metric) ofLikelihoods(q *question, output OutputType, scores, alone []float64, greedy []bool) mark {
+	switch output {
+	case LogLikelihood:
+		if m.Name == Acc {
+			return plainMark(fraction(greedy[0]))
+		}
+		return mark{value: math.Exp(min(scores[0], 0)), number: scores[0]}
+	case Rolling:
+		size := float64(bytesOf(q.targets[0]))
+		if m.Name == WordPerplexity {
+			size = float64(words(q.targets[0]))
+		}
+		return perSize(scores[0], size)
 	}
-	return out
+	golds := q.golds
+	if q.context >= 0 {
+		golds = []int{q.context}
+	}
+	right := func(scores []float64) mark {
+		return plainMark(fraction(slices.Contains(golds, likeliest(scores))))
+	}
+	switch m.Name {
+	case AccNorm:
+		return right(perLength(scores, q.choices, codePoints))
+	case AccBytes:
+		return right(perLength(scores, q.choices, bytesOf))
+	case AccMutualInfo:
+		gained := make([]float64, len(scores))
+		for i := range gained {
+			gained[i] = scores[i] - alone[i]
+		}
+		return right(gained)
+	case ExactMatch:
+		return plainMark(fraction(slices.ContainsFunc(golds, func(i int) bool { return greedy[i] })))
+	case BrierScore:
+		p := softmax(scores)
+		b := brierScore(golds[0], p)
+		return mark{value: 1 - b/2, number: b, gold: golds[0], probabilities: p}
+	case F1, MCC:
+		k := right(scores)
+		k.gold, k.predicted = golds[0], likeliest(scores)
+		return k
+	}
+	return right(scores)
+}
+
+// perSize is the mark of a log-likelihood that is divided by a size, in words or
+// bytes.
+func perSize(logprob, size float64) mark {
+	return mark{value: math.Exp(min(logprob/size, 0)), number: logprob, weight: size}
+}
+
+// words counts what white space separates, as re.split(r"\s+") does: white space
+// at an end separates an empty word.
+func words(s string) int {
+	n, space := 1, false
+	for _, r := range s {
+		is := python.IsSpace(r)
+		if is && !space {
+			n++
+		}
+		space = is
+	}
+	return n
+}
+
+// gradePorted scores by the task's ported process_results.
+func (t *Task) gradePorted(q *question, a port.Answers, pipeline string, g *graded) error {
+	found, err := t.results.Results(q.fields, a)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.results.Name, err)
+	}
+	for i := range t.Metrics {
+		m := &t.Metrics[i]
+		if m.Filter != pipeline {
+			continue
+		}
+		p, ok := found[m.Name]
+		if !ok {
+			return fmt.Errorf("%s gives no metric %q", t.results.Name, m.Name)
+		}
+		k := plainMark(p.Value)
+		if p.Weight > 0 {
+			k = perSize(p.Value, p.Weight)
+		}
+		k.value, k.ported = min(max(k.value, 0), 1), p
+		g.marks[i] = k
+	}
+	return nil
 }
 
 func allEqual(xs []float64) bool {
@@ -125,4 +292,26 @@ func fraction(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// passAtK estimates without bias the chance that one of k answers is right, from n
+// answers of which c are (Chen et al. 2021, equation 1).
+func passAtK(n, c, k int) float64 {
+	wrong := 1.0
+	for i := n - c + 1; i <= n && n-c >= k; i++ {
+		wrong *= 1 - float64(k)/float64(i)
+	}
+	if n-c < k {
+		return 1
+	}
+	return 1 - wrong
+}
+
+// brierScore is the squared distance between probabilities and the truth.
+func brierScore(gold int, p []float64) float64 {
+	var sum float64
+	for i, x := range p {
+		sum += (x - fraction(i == gold)) * (x - fraction(i == gold))
+	}
+	return sum
 }

@@ -12,12 +12,13 @@ import (
 )
 
 // source says where a part of a question comes from: a column of the document, a
-// template over it, or a literal of the task file.
+// template over it, a literal of the task file, or a ported function.
 type source struct {
 	at       entry
 	words    string          // as written
 	template *jinja.Template // of words
 	literal  any             // int64 or []any; nil when the source is text
+	function function        // instead of words
 	column   bool            // words name a column; settled by bind
 }
 
@@ -26,15 +27,27 @@ func (s *source) given() bool { return s.at.value != nil }
 // read takes the value of doc_to_text and its like from the task file.
 func (s *source) read(e entry) error {
 	s.at = e
-	switch v := e.value.(type) {
+	if _, ok := e.function(); ok {
+		s.function.at = e
+		return nil
+	}
+	switch e.value.(type) {
 	case *ast.IntegerNode:
 		n, err := e.integer(0)
 		s.literal = int64(n)
 		return err
 	case *ast.SequenceNode:
-		return s.readList(e)
-	case *ast.MappingNode:
-		return refuse(v, e.path, "a mapping is not supported here", "write a list, a column name or a {{ template }}")
+		items, err := e.sequence()
+		if err != nil {
+			return err
+		}
+		return s.readList(items)
+	case *ast.MappingNode: // its values in order, as the harness takes choices
+		items, err := e.mapping()
+		if err != nil {
+			return err
+		}
+		return s.readList(items)
 	}
 	words, err := e.text()
 	if err != nil {
@@ -42,16 +55,12 @@ func (s *source) read(e entry) error {
 	}
 	s.words = words
 	if s.template, err = jinja.Parse(words); err != nil {
-		return refuse(e.value, e.path, err.Error(), "supported: {{column}}, attributes, indices, and the filters length, string, int, join, list, replace, trim, lower, upper")
+		return e.refuse(err.Error(), "")
 	}
 	return nil
 }
 
-func (s *source) readList(e entry) error {
-	items, err := e.sequence()
-	if err != nil {
-		return err
-	}
+func (s *source) readList(items []entry) error {
 	list := []any{}
 	for _, item := range items {
 		if _, number := item.value.(*ast.IntegerNode); number {
@@ -72,7 +81,7 @@ func (s *source) readList(e entry) error {
 // nor a template would give every document the same text; unless constant is
 // allowed they are refused, since a misspelt column looks just like that.
 func (s *source) bind(columns []string, constant bool) error {
-	if !s.given() || s.literal != nil {
+	if !s.given() || s.literal != nil || s.function.given() {
 		return nil
 	}
 	s.column = slices.Contains(columns, s.words)
@@ -80,17 +89,23 @@ func (s *source) bind(columns []string, constant bool) error {
 		return nil
 	}
 	hint := mergesearch.UnknownWord("column", s.words, columns).Hint
-	return refuse(s.at.value, s.at.path, fmt.Sprintf("%q is no column of the data and no template", s.words), hint)
+	return s.at.refuse(fmt.Sprintf("%q is no column of the data and no template", s.words), hint)
 }
 
-// value gives the source's value for a document. The error is an InputError that
-// names the document's file and line.
+// value gives the source's value for a document: "" for a source that is not
+// given. The error is an InputError that names the document's file and line.
 func (s *source) value(d document) (any, error) {
 	switch {
 	case !s.given():
 		return "", nil
 	case s.literal != nil:
 		return s.literal, nil
+	case s.function.given():
+		v, err := s.function.port.Value(d.fields)
+		if err != nil {
+			return nil, d.refuse(s.at.path, s.function.port.Name+": "+err.Error(), "")
+		}
+		return v, nil
 	case s.column:
 		v, ok := d.fields[s.words]
 		if !ok {
@@ -115,6 +130,55 @@ func (s *source) value(d document) (any, error) {
 	return v, err
 }
 
+// typed gives the source's value as the harness understands it in a task with
+// choices, where the digits that a template renders are an index, and in one
+// without. Text that a template renders and that reads as a Python list is that
+// list.
+func (s *source) typed(d document, choices bool) (any, error) {
+	v, err := s.value(d)
+	if err != nil || s.column || s.literal != nil || s.function.given() {
+		return v, err
+	}
+	if list, ok := listOf(v); ok {
+		return list, nil
+	}
+	text, err := jinja.Print(v)
+	if err != nil {
+		return nil, d.refuse(s.field(), err.Error(), "")
+	}
+	if choices && isDigits(text) {
+		if n, ok := parseIndex(text); ok {
+			return n, nil
+		}
+	}
+	if len(text) >= 2 && text[0] == '[' && text[len(text)-1] == ']' {
+		if list, ok := pythonList(text); ok {
+			return list, nil
+		}
+	}
+	return text, nil
+}
+
+// listOf takes a list or tuple of the template language as a list.
+func listOf(v any) ([]any, bool) {
+	switch v := v.(type) {
+	case []any:
+		return v, true
+	case jinja.Tuple:
+		return v, true
+	}
+	return nil, false
+}
+
+// pythonList reads text as Python's list or tuple, as the harness does.
+func pythonList(text string) ([]any, bool) {
+	v, err := jinja.Literal(text)
+	if err != nil {
+		return nil, false
+	}
+	return listOf(v)
+}
+
 // text gives the source's value printed.
 func (s *source) text(d document) (string, error) {
 	v, err := s.value(d)
@@ -122,7 +186,7 @@ func (s *source) text(d document) (string, error) {
 		return "", err
 	}
 	text, err := jinja.Str(v)
-	if err != nil || v == nil {
+	if _, list := v.([]any); err != nil || v == nil || list {
 		return "", d.refuse(s.field(), "want text, found "+describe(v), "")
 	}
 	return text, nil
@@ -145,9 +209,9 @@ func describe(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
-	case []any:
+	case []any, jinja.Tuple:
 		return "a list"
-	case map[string]any:
+	case map[string]any, *jinja.Dict:
 		return "an object"
 	}
 	return fmt.Sprintf("%v", v)

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -11,7 +12,7 @@ import (
 // splitPart is a harness split and what becomes of its questions: one of our
 // splits, or all three when split is empty.
 type splitPart struct {
-	name  string
+	splitName
 	split mergesearch.Split
 }
 
@@ -30,76 +31,41 @@ func (p splitPart) of(key string) mergesearch.Split {
 	return mergesearch.HeldOutSplit
 }
 
-// planSplits decides which harness splits hold which of our items, and reads
-// them and the few-shot pool.
+// planSplits decides which harness splits hold which of our items.
 func (l *loading) planSplits() ([]splitPart, error) {
-	plan := []splitPart{
-		{l.training.name, mergesearch.SearchSplit},
-		{l.validation.name, mergesearch.ValidationSplit},
-		{l.test.name, mergesearch.HeldOutSplit},
-	}
-	named := []splitName{l.training, l.validation, l.test}
-	if l.training.name == "" || l.validation.name == "" || l.test.name == "" {
-		whole := l.test
-		if whole.name == "" {
-			whole = l.validation
+	training, validation, test := l.training, l.validation, l.test
+	if training.name != "" && validation.name != "" && test.name != "" {
+		if training.name == validation.name || training.name == test.name || validation.name == test.name {
+			return nil, test.at.refuse("two of training_split, validation_split and test_split name the same data", "")
 		}
-		if whole.name == "" {
-			return nil, &mergesearch.InputError{Field: "test_split", Problem: "missing", Hint: "name training_split, validation_split and test_split; with test_split alone its items are divided"}
-		}
-		plan, named = []splitPart{{name: whole.name}}, []splitName{whole}
-		l.task.Notes = append(l.task.Notes, fmt.Sprintf(
-			"split %q is divided into search, validation and held-out items, 40/20/40 by a hash of each question, because the task file does not name three splits", whole.name))
-	} else if l.training.name == l.validation.name || l.training.name == l.test.name || l.validation.name == l.test.name {
-		return nil, refuse(l.test.at.value, l.test.at.path, "two of training_split, validation_split and test_split name the same data", "")
+		return []splitPart{
+			{training, mergesearch.SearchSplit}, {validation, mergesearch.ValidationSplit}, {test, mergesearch.HeldOutSplit},
+		}, nil
 	}
-	for _, s := range named {
-		if err := l.read(s); err != nil {
-			return nil, err
-		}
+	whole := test
+	if whole.name == "" {
+		whole = validation
 	}
-	return plan, l.readPool(plan)
+	if whole.name == "" {
+		return nil, &mergesearch.InputError{Field: "test_split", Problem: "missing", Hint: "name training_split, validation_split and test_split; with test_split alone its items are divided"}
+	}
+	l.task.Notes = append(l.task.Notes, fmt.Sprintf(
+		"split %q is divided into search, validation and held-out items, 40/20/40 by a hash of each question, because the task file does not name three splits", whole.name))
+	return []splitPart{{splitName: whole}}, nil
 }
 
-// readPool reads the documents that few-shot examples come from: fewshot_split,
-// else training, validation or test split, the first that is named.
-func (l *loading) readPool(plan []splitPart) error {
-	if l.shots == 0 {
-		return nil
+// leaveOutRepeats takes out of the search and validation items each question that
+// is asked in a later split too: a held-out item that the search saw proves
+// nothing.
+func (l *loading) leaveOutRepeats() {
+	rank := map[mergesearch.Split]int{mergesearch.SearchSplit: 0, mergesearch.ValidationSplit: 1, mergesearch.HeldOutSplit: 2}
+	last := map[string]int{}
+	for _, q := range l.task.questions {
+		last[q.key] = max(last[q.key], rank[q.split])
 	}
-	from := l.fewshot
-	for _, s := range []splitName{l.training, l.validation, l.test} {
-		if from.name == "" {
-			from = s
-		}
+	all := len(l.task.questions)
+	l.task.questions = slices.DeleteFunc(l.task.questions, func(q question) bool { return rank[q.split] < last[q.key] })
+	if n := all - len(l.task.questions); n > 0 {
+		l.task.Notes = append(l.task.Notes, fmt.Sprintf("%d search or validation items are left out: the same question is asked in a later split", n))
 	}
-	for _, part := range plan {
-		if part.name == from.name && part.split != mergesearch.SearchSplit {
-			return refuse(l.shotsAt.at, l.shotsAt.path, fmt.Sprintf("examples from split %q would show answers of held-out or validation items", from.name), "name another split as fewshot_split")
-		}
-	}
-	err := l.read(from)
-	l.pool = l.docs[from.name]
-	return err
-}
-
-// checkDisjoint refuses a question that is asked in two splits.
-func (l *loading) checkDisjoint() error {
-	seen := map[string]*question{}
-	for i := range l.task.questions {
-		q := &l.task.questions[i]
-		first, twice := seen[q.key]
-		if !twice {
-			seen[q.key] = q
-			continue
-		}
-		if first.split != q.split {
-			return &mergesearch.InputError{
-				File: q.file, Line: q.line, Field: l.text.field(),
-				Problem: fmt.Sprintf("the same question is in two splits: %s here, %s in %s:%d", q.split, first.split, first.file, first.line),
-				Hint:    "remove one: a held-out item that the search saw proves nothing",
-			}
-		}
-	}
-	return nil
 }

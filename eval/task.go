@@ -3,15 +3,11 @@ package eval
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"mergesearch"
 	"mergesearch/eval/jinja"
+	"mergesearch/eval/port"
 )
-
-// matchTimeout bounds one regular expression on one answer: regexp2 backtracks,
-// and a model may write anything.
-const matchTimeout = 2 * time.Second
 
 // Task is a task file with its questions: read, checked and assembled, before any
 // model is. It does not change after ReadTask and is safe for concurrent use.
@@ -25,55 +21,60 @@ type Task struct {
 	// file was understood, such as a split that was divided.
 	Notes []string
 
-	until     []string // stop strings of generate_until
-	maxTokens int      // of generate_until
+	generation
+	repeats   int // answers to each question
+	pipelines []pipeline
+	results   *port.Function // process_results
+	harness   string         // split that the harness would evaluate
 	questions []question
 }
 
 // question is one item of a task, with its prompt assembled.
 type question struct {
+	asked
+
 	id    mergesearch.ItemID
 	docID string // the part of id after the task
 	split mergesearch.Split
+	from  string // split of the data
 	file  string
 	line  int
 	named any // the id column; nil when the document has none
 
-	prompt  string   // all that the model reads before it answers; with several contexts, the first
-	pairs   []pair   // whose likelihood is asked for; nil for generate_until
-	choices []string // multiple_choice: as scored per character
-	gold    int      // index of the right choice
-	targets []string // generate_until: every text that counts as right
-	key     string   // equal for questions that ask the same
+	prompt  string         // all that the model reads before it answers; with several contexts, before the right one
+	pairs   []pair         // whose likelihood is asked for; nil for generate_until
+	rolling bool           // the pair is one text, read in windows
+	key     string         // equal for questions that ask the same
+	fields  map[string]any // of the document, for filters and ports
 }
 
 // pair is a context and the text whose log-likelihood after it is asked for.
 type pair struct{ context, continuation string }
 
-// target is the right answer, for reading.
-func (q *question) target() string {
-	if q.choices != nil {
-		return q.choices[q.gold]
-	}
-	return q.targets[0]
+// Reading says how prompts are assembled, where that is the run's choice and not
+// the task's. The zero value is the default.
+type Reading struct {
+	Draw   Draw   // of examples; empty: DrawPerItem
+	System string // system_instruction, before everything else
+	Shots  *int   // num_fewshot instead of the task's own, unless that is 0
 }
 
 // ReadTask reads a task file of lm-evaluation-harness and the data files that it
 // names. Every fault of either is a *mergesearch.InputError with file and line:
 // unknown keys, an empty file, a document without question or answer, a label out
-// of range, the same id or the same question twice across splits.
+// of range, an id that is given twice.
 //
 // Items are named "task/document" by the documents' id column, or by split and
 // line where the data has none. Splits: when the file names training, validation
 // and test split they are the search, validation and held-out items. Otherwise
 // the split that the harness would evaluate (test, else validation) is divided
 // 40/20/40 by a hash of each question, and Notes says so.
-func ReadTask(file string) (*Task, error) {
+func ReadTask(file string, r Reading) (*Task, error) {
 	c, err := readConfig(file)
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTask(c, map[string][]document{})
+	t, err := newTask(c, r, map[string][]document{})
 	if err != nil {
 		return nil, mergesearch.InFile(err, file)
 	}
@@ -81,8 +82,8 @@ func ReadTask(file string) (*Task, error) {
 	return t, nil
 }
 
-// Metric returns the name of the metric that outcomes carry.
-func (t *Task) Metric() string { return t.Metrics[0].Name }
+// Metric returns the key of the metric that outcomes carry.
+func (t *Task) Metric() string { return t.Metrics[0].Key() }
 
 // Files lists the task file and the data files that its questions came from,
 // sorted.
@@ -97,11 +98,16 @@ func (t *Task) Files() []string {
 	return files
 }
 
+// HarnessSplit stands for the items that lm-evaluation-harness would evaluate:
+// those of the test split, else of the validation split, however they are divided
+// here.
+const HarnessSplit mergesearch.Split = "harness"
+
 // Items lists the items of a split in the order of the data file.
 func (t *Task) Items(split mergesearch.Split) []mergesearch.Item {
 	var out []mergesearch.Item
 	for _, q := range t.questions {
-		if q.split == split {
+		if q.split == split || split == HarnessSplit && q.from == t.harness {
 			out = append(out, mergesearch.Item{ID: q.id, Task: t.Name})
 		}
 	}
@@ -111,62 +117,104 @@ func (t *Task) Items(split mergesearch.Split) []mergesearch.Item {
 // loading is the work of turning documents into questions.
 type loading struct {
 	*config
-	task *Task
-	docs map[string][]document // by harness split
-	pool []document            // few-shot examples come from its head
+	task        *Task
+	reading     Reading
+	docs        map[string][]document // by split of the data, after process_docs
+	raw         map[string][]document // before
+	pool        []document            // few-shot examples come from it
+	sources     sources
+	shotSources sources
 }
 
 // newTask assembles the task of a configuration. Splits that docs lacks are read
 // from their files.
-func newTask(c *config, docs map[string][]document) (*Task, error) {
+func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 	t := &Task{
 		Name: c.name, Output: c.output, Metrics: c.metrics,
-		until: c.generation.until, maxTokens: c.generation.maxTokens,
+		generation: c.generation, repeats: c.repeats, pipelines: c.pipelines, results: c.processResults.port,
 	}
-	l := &loading{config: c, task: t, docs: docs}
+	l := &loading{config: c, task: t, reading: r, docs: docs, raw: map[string][]document{}}
+	if r.Shots != nil && (l.shots > 0 || c.shotsAt.value == nil) && c.output != Rolling {
+		l.shots = *r.Shots
+	}
 	plan, err := l.planSplits()
 	if err != nil {
 		return nil, err
 	}
-	if err := l.bind(); err != nil {
+	for _, part := range plan {
+		if _, err := l.read(part.splitName); err != nil {
+			return nil, err
+		}
+	}
+	t.harness = plan[len(plan)-1].name
+	if err := l.readPool(plan); err != nil {
+		return nil, err
+	}
+	if err := l.bind(l.docs[t.harness]); err != nil {
 		return nil, err
 	}
 	for _, part := range plan {
+		draw := l.newDraw()
 		for _, d := range l.docs[part.name] {
-			q, err := l.question(d, part)
+			q, err := l.question(d, part, draw)
 			if err != nil {
 				return nil, err
 			}
+			q.from = part.name
 			t.questions = append(t.questions, q)
 		}
 	}
 	if err := l.nameItems(); err != nil {
 		return nil, err
 	}
-	return t, l.checkDisjoint()
+	l.leaveOutRepeats()
+	return t, nil
 }
 
-// read loads the documents of a harness split once.
-func (l *loading) read(s splitName) error {
-	if _, done := l.docs[s.name]; done {
-		return nil
+// read gives the documents of a split, read and processed once.
+func (l *loading) read(s splitName) ([]document, error) {
+	if docs, done := l.docs[s.name]; done {
+		return docs, nil
 	}
-	file, ok := l.dataFiles[s.name]
-	if !ok {
-		var known []string
-		for k := range l.dataFiles {
-			known = append(known, k)
-		}
-		slices.Sort(known)
-		return refuse(s.at.value, s.at.path, fmt.Sprintf("data_files has no split %q", s.name), mergesearch.UnknownWord("split", s.name, known).Hint)
+	docs, err := l.data.read(s)
+	if err != nil {
+		return nil, err
 	}
-	docs, err := readDocuments(file)
+	l.raw[s.name] = docs
+	docs, err = l.processDocs.process(docs)
 	l.docs[s.name] = docs
-	return err
+	return docs, err
 }
 
-// bind settles which sources name columns, over the columns of all documents.
-func (l *loading) bind() error {
+// process applies a ported process_docs.
+func (f *function) process(docs []document) ([]document, error) {
+	if f.port == nil {
+		return docs, nil
+	}
+	if f.port.Docs == nil {
+		return nil, f.at.refuse(f.port.Name+" does not process documents", "")
+	}
+	fields := make([]map[string]any, len(docs))
+	for i, d := range docs {
+		fields[i] = d.fields
+	}
+	kept, err := f.port.Docs(fields)
+	if err != nil {
+		return nil, &mergesearch.InputError{File: docs[0].file, Field: f.at.path, Problem: f.port.Name + ": " + err.Error()}
+	}
+	out := make([]document, len(kept))
+	for i, k := range kept {
+		out[i] = document{file: docs[0].file, place: i + 1, fields: k}
+		if len(kept) == len(docs) {
+			out[i].file, out[i].line, out[i].place = docs[i].file, docs[i].line, docs[i].place
+		}
+	}
+	return out, nil
+}
+
+// bind settles which sources name columns, over the columns of all documents, and
+// by the first document that is evaluated whether its choices are contexts.
+func (l *loading) bind(evaluated []document) error {
 	seen := map[string]bool{}
 	for _, docs := range l.docs {
 		for _, d := range docs {
@@ -180,17 +228,36 @@ func (l *loading) bind() error {
 		columns = append(columns, c)
 	}
 	slices.Sort(columns)
-	if l.text.literal != nil {
-		return refuse(l.text.at.value, l.text.at.path, "a number or list is no question", "name a column or write a {{ template }}")
-	}
 	emptyText := l.text.words == "" && l.output != GenerateUntil // some tasks compare whole sentences
 	digits := isDigits(l.target.words)
 	for _, b := range []struct {
 		s        *source
 		constant bool
-	}{{&l.text, emptyText}, {&l.target, digits}, {&l.choice, false}, {&l.description, true}} {
+	}{
+		{&l.text, emptyText}, {&l.target, digits}, {&l.choice, false}, {&l.description, true}, {&l.genPrefix, true},
+		{&l.shot.text, false}, {&l.shot.target, false}, {&l.shot.choice, false}, {&l.shot.genPrefix, true},
+	} {
 		if err := b.s.bind(columns, b.constant); err != nil {
 			return err
+		}
+	}
+	if _, list := l.text.literal.([]any); list || l.text.literal != nil && !l.choice.given() {
+		return l.text.at.refuse("a number or list is no question", "name a column or write a {{ template }}")
+	}
+	l.sources = sources{text: &l.text, target: &l.target, choice: &l.choice, output: l.output}
+	if l.choice.given() && l.output == MultipleChoice && len(evaluated) > 0 {
+		v, err := l.text.typed(evaluated[0], true)
+		if err != nil {
+			return err
+		}
+		_, l.sources.severalContexts = v.(int64)
+	}
+	l.shotSources = l.sources
+	for own, shot := range map[**source]*source{
+		&l.shotSources.text: &l.shot.text, &l.shotSources.target: &l.shot.target, &l.shotSources.choice: &l.shot.choice,
+	} {
+		if shot.given() {
+			*own = shot
 		}
 	}
 	return nil
@@ -223,13 +290,4 @@ func (l *loading) nameItems() error {
 		seen[q.docID] = q
 	}
 	return nil
-}
-
-func isDigits(s string) bool {
-	for _, r := range s {
-		if r < '0' || r > '9' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -48,38 +48,44 @@ func TestTaskFaults(t *testing.T) {
 		hint           string
 	}{
 		{"misspelt key", "output_type:", "output_typ:", "7:1", "output_typ", "unknown key", `"output_type"`},
-		{"harness key", "metadata: {version: 1}", "process_docs: x", "13:1", "process_docs", "not supported yet", "data file"},
-		{"python function", "doc_to_text: prompt", "doc_to_text: !function utils.f", "8:14", "doc_to_text", "!function utils.f", "columns"},
+		{"harness key", "metadata: {version: 1}", "use_prompt: x", "13:1", "use_prompt", "not supported", "doc_to_text"},
+		{"no function", "metadata: {version: 1}", "process_docs: x", "13:15", "process_docs", "want a function", ""},
+		{"python function", "doc_to_text: prompt", "doc_to_text: !function utils.f", "8:14", "doc_to_text", "no port of the Python function utils.f", "hellaswag"},
 		{"anchor", "doc_to_text: prompt", "doc_to_text: &a prompt", "8:14", "doc_to_text", "anchors", ""},
 		{"hub data", "dataset_path: json", "dataset_path: cais/mmlu", "2:15", "dataset_path", "not a local", ""},
-		{"parquet", "dataset_path: json", "dataset_path: parquet", "2:15", "dataset_path", "not supported yet", "JSONL"},
+		{"tag", "doc_to_text: prompt", "doc_to_text: !python x", "8:14", "doc_to_text", "YAML tag !python", ""},
 		{"unknown split", "test_split: test", "test_split: tset", "6:13", "test_split", `no split "tset"`, `"test"`},
 		{"same split twice", "test_split: test", "test_split: search", "6:13", "test_split", "the same data", ""},
 		{"missing column", "doc_to_text: prompt", "doc_to_text: promt", "8:14", "doc_to_text", "no column", `"prompt"`},
 		{"missing column in template", "doc_to_text: prompt", `doc_to_text: "{{promt}}"`, "", "doc_to_text", `no column "promt"`, `"prompt"`},
-		{"bad template", "doc_to_text: prompt", `doc_to_text: "{{prompt + 1}}"`, "8:14", "doc_to_text", `"+" is not supported`, ""},
-		{"unknown filter", "doc_to_text: prompt", `doc_to_text: "{{prompt|sort}}"`, "8:14", "doc_to_text", `filter "sort"`, ""},
-		{"statement", "doc_to_text: prompt", `doc_to_text: "{% if x %}"`, "8:14", "doc_to_text", "{% if %}", ""},
+		{"bad template", "doc_to_text: prompt", `doc_to_text: "{{prompt +}}"`, "8:14", "doc_to_text", "character", ""},
+		{"unknown filter", "doc_to_text: prompt", `doc_to_text: "{{prompt|shout}}"`, "8:14", "doc_to_text", `"shout"`, ""},
+		{"statement", "doc_to_text: prompt", `doc_to_text: "{% if x %}"`, "8:14", "doc_to_text", "{% endif %}", ""},
 		{"missing target", "doc_to_target: answer", "doc_to_target:", "", "doc_to_target", "missing", ""},
 		{"missing text", "doc_to_text: prompt\n", "", "", "doc_to_text", "missing", ""},
 		{"no data", "dataset_kwargs: {data_files: {search: s.jsonl, validation: v.jsonl, test: t.jsonl}}\n", "", "", "dataset_kwargs.data_files", "missing", ""},
 		{"no splits", "training_split: search\nvalidation_split: validation\ntest_split: test\n", "", "", "test_split", "missing", ""},
-		{"sampling", "temperature: 0.0", "temperature: 0.7", "11:66", "generation_kwargs.temperature", "greedy", ""},
+		{"temperature", "temperature: 0.0", "temperature: -1", "11:66", "generation_kwargs.temperature", "out of range", ""},
 		{"sampling 2", "do_sample: false", "do_sample: yes", "11:82", "generation_kwargs.do_sample", "greedy", ""},
 		{"no tokens", "max_gen_toks: 8", "max_gen_toks: 0", "11:50", "generation_kwargs.max_gen_toks", "out of range", ""},
 		{"empty stop", `until: ["\n"]`, `until: [""]`, "11:28", "generation_kwargs.until", "empty stop", ""},
 		{"boolean word", `until: ["\n"]`, `until: [no]`, "11:29", "generation_kwargs.until[0]", "boolean", "quotes"},
 		{"unknown metric", "metric: exact_match", "metric: exact_mach", "12:24", "metric_list[0].metric", "unknown metric", `"exact_match"`},
-		{"metric elsewhere", "metric: exact_match", "metric: acc", "12:1", "metric_list", "not supported with", "exact_match"},
-		{"median", "aggregation: mean", "aggregation: median", "12:50", "metric_list[0].aggregation", "unknown aggregation", ""},
-		{"lower is better", "higher_is_better: true", "higher_is_better: false", "12:74", "metric_list[0].higher_is_better", "higher-is-better", ""},
-		{"second pipeline", "metadata: {version: 1}", "filter_list: [{name: a}, {name: b}]", "13:26", "filter_list", "second filter", ""},
-		{"regex filter", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: regex}]}]", "13:35", "filter_list[0].filter[0].function", "filter regex", ""},
-		{"repeats", "metadata: {version: 1}", "repeats: 3", "13:10", "repeats", "more than once", ""},
-		{"shots", "metadata: {version: 1}", "num_fewshot: 2", "13:1", "num_fewshot", "first_n", "fewshot_config"},
-		{"too many shots", "metadata: {version: 1}", "num_fewshot: 3\nfewshot_config: {sampler: first_n}", "13:1", "num_fewshot", "1 documents too few", ""},
-		{"shots from held-out", "metadata: {version: 1}", "num_fewshot: 1\nfewshot_config: {sampler: first_n, split: test}", "13:1", "num_fewshot", "held-out", ""},
-		{"choices of text", "metadata: {version: 1}", "doc_to_choice: choices", "13:1", "doc_to_choice", "no meaning", ""},
+		{"metric elsewhere", "metric: exact_match", "metric: acc", "12:24", "metric_list[0].metric", "not supported with", "exact_match"},
+		{"metric of libraries", "metric: exact_match", "metric: code_eval", "12:24", "metric_list[0].metric", "code_eval is not supported", "exact_match"},
+		{"aggregation", "aggregation: mean", "aggregation: middle", "12:50", "metric_list[0].aggregation", "unknown aggregation", ""},
+		{"lower is better", "higher_is_better: true", "higher_is_better: false", "12:74", "metric_list[0].higher_is_better", "wrong for exact_match", ""},
+		{"pipeline twice", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: take_first}]}, {name: a, filter: [{function: take_first}]}]", "13:60", "filter_list[1]", "two pipelines", ""},
+		{"empty pipeline", "metadata: {version: 1}", "filter_list: [{name: a}]", "13:15", "filter_list[0]", "no filter", ""},
+		{"regex", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: regex, regex_pattern: '('}]}]", "13:67", "filter_list[0].filter[0].regex_pattern", "not a regular expression", ""},
+		{"filter option", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: take_first, k: 1}]}]", "13:57", "filter_list[0].filter[0].k", "no such option", ""},
+		{"unknown filter of answers", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: regexx}]}]", "13:45", "filter_list[0].filter[0].function", "unknown filter", `"regex"`},
+		{"too few answers", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: take_first_k, k: 4}]}]", "13:15", "filter_list[0]", "needs 4 answers", "repeats: 4"},
+		{"repeats", "metadata: {version: 1}", "repeats: 3", "13:10", "repeats", "greedy answers", "temperature"},
+		{"shots", "metadata: {version: 1}", "num_fewshot: -2", "13:14", "num_fewshot", "out of range", ""},
+		{"too many shots", "metadata: {version: 1}", "num_fewshot: 3", "13:14", "num_fewshot", "too small", ""},
+		{"shots from held-out", "metadata: {version: 1}", "num_fewshot: 1\nfewshot_config: {sampler: first_n, split: test}", "13:14", "num_fewshot", "held-out", ""},
+		{"choices of likelihood", "output_type: generate_until", "output_type: loglikelihood\ndoc_to_choice: choices", "8:1", "doc_to_choice", "no meaning", ""},
 		{"key twice", "metadata: {version: 1}", "task: again", "13:1", "", "already defined", ""},
 		{"task with slash", "task: sums", "task: a/b", "", "task", "slashes", ""},
 		{"two documents", "metadata: {version: 1}", "---\na: 1", "14:2", "", "second YAML document", ""},
@@ -92,7 +98,7 @@ func TestTaskFaults(t *testing.T) {
 				t.Fatalf("the task file has no %q", c.old)
 			}
 			dir := write(t, dataFiles(strings.Replace(generateTask, c.old, c.new, 1)))
-			_, err := eval.ReadTask(filepath.Join(dir, "task.yaml"))
+			_, err := eval.ReadTask(filepath.Join(dir, "task.yaml"), eval.Reading{})
 			in := inputError(t, err)
 			if c.at != "" && fmt.Sprintf("%d:%d", in.Line, in.Column) != c.at {
 				t.Errorf("at %d:%d, want %s", in.Line, in.Column, c.at)
@@ -128,7 +134,6 @@ func TestDataFaults(t *testing.T) {
 		{"question a list", generateTask, "v.jsonl", `{"id": 1, "prompt": ["a"], "answer": "x"}`, 1, "prompt", "want text"},
 		{"id twice", generateTask, "v.jsonl", `{"id": "s1", "prompt": "a", "answer": "x"}`, 1, "id", "already the id of"},
 		{"id missing", generateTask, "v.jsonl", `{"prompt": "a", "answer": "x"}`, 1, "id", "other documents have an id"},
-		{"two splits", generateTask, "v.jsonl", `{"id": "v1", "prompt": "2+2=", "answer": "4"}`, 1, "prompt", "in two splits"},
 		{"huge number", generateTask, "v.jsonl", `{"id": 99999999999999999999}`, 1, "id", "64 bits"},
 		{"label out of range", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "y"], "label": 2}`, 1, "label", "label 2 is out of range"},
 		{"label negative", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "y"], "label": -1}`, 1, "label", "out of range"},
@@ -145,7 +150,7 @@ func TestDataFaults(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			files := dataFiles(c.task)
 			files[c.file] = c.text
-			_, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"))
+			_, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"), eval.Reading{})
 			in := inputError(t, err)
 			if filepath.Base(in.File) != c.file || in.Line != c.line || in.Field != c.field || !strings.Contains(in.Problem, c.problem) {
 				t.Errorf("%+v, want %s:%d %s %s", in, c.file, c.line, c.field, c.problem)
@@ -154,11 +159,11 @@ func TestDataFaults(t *testing.T) {
 	}
 	files := dataFiles(generateTask)
 	delete(files, "v.jsonl")
-	_, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"))
+	_, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"), eval.Reading{})
 	if in := inputError(t, err); filepath.Base(in.File) != "v.jsonl" || !strings.Contains(in.Problem, "no such file") {
 		t.Errorf("%+v", in)
 	}
-	_, err = eval.ReadTask(filepath.Join(t.TempDir(), "none.yaml"))
+	_, err = eval.ReadTask(filepath.Join(t.TempDir(), "none.yaml"), eval.Reading{})
 	inputError(t, err)
 }
 
@@ -192,7 +197,7 @@ doc_to_target: a
 			if err != nil {
 				t.Fatal(err)
 			}
-			task, err := eval.ReadTask(filepath.Join(dir, "task.yaml"))
+			task, err := eval.ReadTask(filepath.Join(dir, "task.yaml"), eval.Reading{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +234,7 @@ func TestLineIDs(t *testing.T) {
 	files["s.jsonl"] = "\n{\"prompt\": \"a\", \"answer\": 1}\n"
 	files["v.jsonl"] = "[{\"prompt\": \"b\", \"answer\": 1.5}, {\"prompt\": \"c\", \"answer\": true}]"
 	files["t.jsonl"] = "{\"prompt\": \"d\", \"answer\": [\"x\", \"y\"]}"
-	task, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"))
+	task, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"), eval.Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 	var tasks []*eval.Task
 	var benchmark mergesearch.Benchmark
 	for _, file := range f.tasks {
-		task, err := eval.ReadTask(file)
+		task, err := eval.ReadTask(file, eval.Reading{})
 		if err != nil {
 			return err
 		}

@@ -102,7 +102,7 @@ func (s *session) Close() {
 
 func (s *session) readTasks() error {
 	for _, t := range s.file.Tasks {
-		task, err := eval.ReadTask(s.file.Path(t.File))
+		task, err := eval.ReadTask(s.file.Path(t.File), eval.Reading{})
 		if err != nil {
 			return err
 		}

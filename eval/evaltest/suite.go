@@ -108,7 +108,7 @@ func (s Suite) tasks(t *testing.T, p eval.Profile) []*eval.Task {
 	}
 	var tasks []*eval.Task
 	for _, f := range files {
-		task, err := eval.ReadTask(f)
+		task, err := eval.ReadTask(f, eval.Reading{})
 		if err != nil {
 			t.Fatal(err)
 		}
