@@ -387,7 +387,6 @@ func TestLesserServers(t *testing.T) {
 func TestUnfitEndpointIsRefusedByName(t *testing.T) {
 	for lacking, p := range map[string]eval.Profile{
 		"token ids":       {},
-		"several prompts": {TokenPrompts: true},
 		"echo":            {TokenPrompts: true, ManyPrompts: true},
 	} {
 		s := evaltest.NewServer(t, p, nil)

@@ -25,8 +25,10 @@ type Task struct {
 	// file was understood, such as a split that was divided.
 	Notes []string
 
-	until     []string // stop strings of generate_until
-	maxTokens int      // of generate_until
+	until       []string // stop strings of generate_until
+	maxTokens   int      // of generate_until
+	temperature float64  // of generate_until; 0: greedy
+	repeats     int      // completions of each item, drawn with seeds of their own; 0: 1
 	questions []question
 }
 
@@ -41,6 +43,8 @@ type question struct {
 
 	prompt  string   // all that the model reads before it answers; with several contexts, the first
 	pairs   []pair   // whose likelihood is asked for; nil for generate_until
+	rolling bool     // pairs have no context, and a text too long for the model is read in windows
+	turns   []turn   // generate_until as a conversation, instead of prompt; nil: plain text
 	choices []string // multiple_choice: as scored per character
 	gold    int      // index of the right choice
 	targets []string // generate_until: every text that counts as right
