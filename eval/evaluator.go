@@ -24,8 +24,8 @@ type Options struct {
 	// server is part of this process. 0: 64.
 	Concurrency int
 
-	Timeout     time.Duration // of one attempt at one request; 0: 2 minutes
-	Patience    time.Duration // how long a request is tried again after faults; 0: 1 minute
+	Timeout  time.Duration // of one attempt at one request; 0: 2 minutes
+	Patience time.Duration // how long a request is tried again after faults; 0: 1 minute
 }
 
 // Evaluator scores candidates on items. It is safe for concurrent use: several
@@ -41,7 +41,7 @@ type Evaluator struct {
 	plans map[planKey]*plan
 
 	ranked sync.Once
-	rank   []int32      // of each question; see ranks
+	rank   []int32 // of each question; see ranks
 
 	throttle *throttle // of requests to a server elsewhere, by all calls together
 }

@@ -26,7 +26,9 @@ func chatRequest(turns []turn, d drawing, p Profile) request {
 	return request{via: chatRoute{}, path: "/chat/completions", tail: appendSampling(b, d, p), drawn: d}
 }
 
-func (chatRoute) requests([]sequence, bool, Profile) []request { panic("eval: chat scores no sequences") }
+func (chatRoute) requests([]sequence, bool, Profile) []request {
+	panic("eval: chat scores no sequences")
+}
 
 func (chatRoute) read(s *scanner, r *request, out *reply) error {
 	err := s.completion(r, out, func(key []byte, i int) (taken bool, err error) {

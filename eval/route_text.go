@@ -25,7 +25,9 @@ func textRequest(ids []int32, prompt string, d drawing, p Profile) request {
 	return request{via: textRoute{}, path: "/completions", tail: appendSampling(b, d, p), prompt: len(ids), drawn: d}
 }
 
-func (textRoute) requests([]sequence, bool, Profile) []request { panic("eval: completions score no sequences") }
+func (textRoute) requests([]sequence, bool, Profile) []request {
+	panic("eval: completions score no sequences")
+}
 
 func (textRoute) read(s *scanner, r *request, out *reply) error {
 	err := s.completion(r, out, func(key []byte, i int) (taken bool, err error) {

@@ -29,7 +29,7 @@ type Task struct {
 	maxTokens   int      // of generate_until
 	temperature float64  // of generate_until; 0: greedy
 	repeats     int      // completions of each item, drawn with seeds of their own; 0: 1
-	questions []question
+	questions   []question
 }
 
 // question is one item of a task, with its prompt assembled.

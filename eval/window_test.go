@@ -15,27 +15,31 @@ func upTo(n int) []int32 {
 	return ids
 }
 
-// The vector of lm-evaluation-harness: 34 tokens, 10 in a window.
+// The vectors of lm-evaluation-harness.
 func TestWindows(t *testing.T) {
-	got := windows(-100, upTo(34), 10)
-	want := []struct {
+	type window struct {
 		first, last int32 // of what is read and scored together
 		ctx         int
-	}{{-100, 9, 1}, {9, 19, 1}, {19, 29, 1}, {23, 33, 7}}
-	if len(got) != len(want) {
-		t.Fatalf("%d windows, want %d", len(got), len(want))
 	}
-	for i, w := range want {
-		g := got[i]
-		if g.ids[0] != w.first || g.ids[len(g.ids)-1] != w.last || len(g.ids) != 11 || g.ctx != w.ctx {
-			t.Errorf("window %d: %v from %d on, want %v", i, g.ids, g.ctx, w)
+	for _, c := range []struct {
+		tokens, most int
+		want         []window
+	}{
+		{34, 10, []window{{-100, 9, 1}, {9, 19, 1}, {19, 29, 1}, {23, 33, 7}}},
+		{30, 10, []window{{-100, 9, 1}, {9, 19, 1}, {19, 29, 1}}},
+		{9, 2, []window{{-100, 1, 1}, {1, 3, 1}, {3, 5, 1}, {5, 7, 1}, {6, 8, 2}}},
+		{3, 0, []window{{-100, 2, 1}}},
+		{0, 2, nil},
+	} {
+		got := windows(-100, upTo(c.tokens), c.most)
+		if len(got) != len(c.want) {
+			t.Fatalf("%d windows, want %d", len(got), len(c.want))
 		}
-	}
-	if got := windows(7, upTo(3), 0); len(got) != 1 || got[0].ctx != 1 || !slices.Equal(got[0].ids, []int32{7, 0, 1, 2}) {
-		t.Errorf("without a limit: %v", got)
-	}
-	if got := windows(7, nil, 4); got != nil {
-		t.Errorf("no tokens: %v", got)
+		for i, w := range c.want {
+			if g := got[i]; g.ids[0] != w.first || g.ids[len(g.ids)-1] != w.last || g.ctx != w.ctx {
+				t.Errorf("%d tokens, window %d: %v from %d on, want %v", c.tokens, i, g.ids, g.ctx, w)
+			}
+		}
 	}
 }
 
