@@ -402,7 +402,8 @@ func (p *prober) length() {
 	for i := range ids {
 		ids[i] = probeIDs[(i*i+i/7)%len(probeIDs)]
 	}
-	if _, err := p.score(by, sequence{ids: ids, ctx: 1}); err != nil && !errors.Is(err, errSpent) {
+	var broken *malformed
+	if _, err := p.score(by, sequence{ids: ids, ctx: 1}); errors.As(err, &broken) {
 		p.found.EchoLogprobs, p.found.PromptLogprobs, p.found.Generate = false, false, false
 		p.lacks(fmt.Sprintf("a prompt of %d tokens", len(ids)), err)
 	}
