@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mergesearch"
 	"mergesearch/eval"
@@ -233,6 +234,7 @@ func TestRetryBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eval.Hasten(e, time.Millisecond)
 	_, err = e.Score(context.Background(), evaltest.Candidate(1, good), ids)
 	var fault *eval.EndpointError
 	if !errors.As(err, &fault) || e.Retries() > 200 {

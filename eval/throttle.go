@@ -7,11 +7,11 @@ import (
 )
 
 // throttle decides how many requests to one server are in flight. It starts low
-// and doubles while that brings more answers a second; it stops growing when
-// twice as many in flight only make each wait longer. A refusal for load takes a
-// fifth away, once in a while and not once for each of the requests that were
-// refused together; a fault stops growth for a time. A nil throttle lets
-// everything pass.
+// and doubles while that brings more answers a second; when more in flight only
+// make each wait longer it goes back, and tries a quarter more from time to time,
+// as the server may have become faster. A refusal for load takes a fifth away, once
+// in a while and not once for each of the requests that were refused together; a
+// fault stops growth for a time. A nil throttle lets everything pass.
 type throttle struct {
 	now          func() time.Time
 	floor, limit int // bounds of most
@@ -24,14 +24,17 @@ type throttle struct {
 	// Of the round under way: about as many answers as may be in flight, or twice
 	// as many, all of them while the server had as much to do as it may.
 	answers int
-	since   time.Time
-	full    bool // somebody waited: the bound was what limited the rate
+	since   time.Time // the end of the round before
+	full    bool      // somebody waited: the bound was what limited the rate
 
-	doubling bool
-	best     float64   // answers a second, of the rounds before
-	before   int       // most, when best was measured
-	calm     int       // rounds since the last change, when not doubling
-	still    time.Time // no growth before
+	trying bool      // most was raised, and is kept if best is beaten by enough
+	gain   float64   // how much is enough
+	best   float64   // answers a second before
+	before int       // most before
+	calm   int       // rounds in a row without a try
+	still  time.Time // no growth before
+
+	refusing bool // still is the end of an episode of refusals
 }
 
 // The constants of the throttle. Refusals within one episode count as one.
@@ -40,14 +43,13 @@ const (
 	throttleFloor   = 2
 	throttleEpisode = 15 * time.Second
 	throttlePause   = 2 * time.Second // after a fault
-	worthwhile      = 1.1             // how many times as many answers justify growing
 	calmRounds      = 16              // until growth is tried again
 )
 
 // newThrottle lets at most limit requests pass, start of them at first.
 func newThrottle(start, limit int) *throttle {
 	limit = max(1, limit)
-	t := &throttle{now: time.Now, floor: min(throttleFloor, limit), limit: limit, doubling: true}
+	t := &throttle{now: time.Now, floor: min(throttleFloor, limit), limit: limit}
 	t.most = max(t.floor, min(start, limit))
 	return t
 }
@@ -106,39 +108,48 @@ func (t *throttle) answered(took time.Duration) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.answers == 0 {
+	if t.since.IsZero() {
 		t.since = t.now().Add(-took)
 	}
-	t.answers++
-	if t.answers < 2*t.most {
+	if t.answers++; t.answers < 2*t.most {
 		return
 	}
-	if t.full && !t.now().Before(t.still) {
-		t.round(float64(t.answers) / max(1e-9, t.now().Sub(t.since).Seconds()))
+	now := t.now()
+	if t.full && !now.Before(t.still) {
+		t.refusing = false
+		t.round(float64(t.answers) / max(1e-9, now.Sub(t.since).Seconds()))
 	}
-	t.answers, t.full = 0, len(t.waiting) > 0
+	t.answers, t.since, t.full = 0, now, len(t.waiting) > 0
 	t.admit()
 }
 
 // round judges a round by its answers a second.
 func (t *throttle) round(rate float64) {
 	switch {
-	case !t.doubling:
-		t.calm++
-		if t.calm >= calmRounds { // the server may have become faster
-			t.doubling, t.best, t.before = true, rate, t.most
-			t.most = min(t.limit, 2*t.most)
+	case t.trying && rate < t.gain*t.best:
+		t.most, t.trying, t.calm = t.before, false, 0
+	case t.trying && t.gain < doubleGain:
+		t.try(rate, t.most+(t.most+3)/4, quarterGain)
+	case t.trying || t.best == 0:
+		t.try(rate, 2*t.most, doubleGain)
+	default:
+		if t.calm++; t.calm >= calmRounds {
+			t.try(rate, t.most+(t.most+3)/4, quarterGain)
 		}
-		return
-	case t.best > 0 && rate < worthwhile*t.best:
-		t.doubling, t.calm = false, 0
-		t.most = t.before
-		return
 	}
-	t.best, t.before = rate, t.most
-	if t.most = min(t.limit, 2*t.most); t.most == t.before {
-		t.doubling, t.calm = false, 0
-	}
+}
+
+// How many times as many answers justify twice as many in flight, or a quarter more.
+const (
+	doubleGain  = 1.1
+	quarterGain = 1.05
+)
+
+// try raises the bound for a round.
+func (t *throttle) try(rate float64, most int, gain float64) {
+	t.best, t.before, t.gain = rate, t.most, gain
+	t.most = min(t.limit, most)
+	t.trying, t.calm = t.most > t.before, 0
 }
 
 // refused notes a refusal for load; after is what the server asks to wait.
@@ -148,12 +159,15 @@ func (t *throttle) refused(after time.Duration) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.now().Before(t.still) {
-		return
+	now := t.now()
+	if !now.Before(t.still) || !t.refusing {
+		t.most = max(t.floor, t.most*4/5)
+		t.trying, t.calm, t.best, t.refusing = false, 0, 1, true
+		after = max(throttleEpisode, after)
 	}
-	t.most = max(t.floor, t.most*4/5)
-	t.doubling, t.calm, t.answers, t.best = false, 0, 0, 0
-	t.still = t.now().Add(max(throttleEpisode, after))
+	if until := now.Add(after); until.After(t.still) {
+		t.still = until
+	}
 }
 
 // faulted notes a fault, which is no reason to send less but one not to send more.
@@ -163,7 +177,6 @@ func (t *throttle) faulted() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.answers = 0
 	if pause := t.now().Add(throttlePause); pause.After(t.still) {
 		t.still = pause
 	}
