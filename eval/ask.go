@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"context"
 	"slices"
 	"strings"
 )
@@ -11,6 +10,7 @@ import (
 func (e *Evaluator) asking(p *plan, s Session, places []int) *asking {
 	a := &asking{Evaluator: e, plan: p, connection: e.client.connect(s), places: places}
 	a.connection.throttle = e.throttle
+	a.memory = memoryOf(e.options.Cache, s, p.profile)
 	a.order = make([]int, len(places))
 	for i := range a.order {
 		a.order[i] = i
@@ -38,13 +38,4 @@ func (e *Evaluator) ranks() []int32 {
 		}
 	})
 	return e.rank
-}
-
-// ask returns what the server says to one request, or said before.
-func (a *asking) ask(ctx context.Context, r *request) ([]part, error) {
-	got, err := a.connection.send(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return got.parts, nil
 }

@@ -24,6 +24,9 @@ type Options struct {
 	// server is part of this process. 0: 64.
 	Concurrency int
 
+	// Cache remembers answers from one call to the next. Nil: every item is asked.
+	Cache Cache
+
 	Timeout  time.Duration // of one attempt at one request; 0: 2 minutes
 	Patience time.Duration // how long a request is tried again after faults; 0: 1 minute
 }
@@ -43,7 +46,8 @@ type Evaluator struct {
 	ranked sync.Once
 	rank   []int32 // of each question; see ranks
 
-	throttle *throttle // of requests to a server elsewhere, by all calls together
+	remembered atomic.Int64
+	throttle   *throttle // of requests to a server elsewhere, by all calls together
 }
 
 // New makes an evaluator. It refuses, as *mergesearch.InputError, tasks of the
@@ -222,8 +226,9 @@ type asking struct {
 	*Evaluator
 	plan       *plan
 	connection *connection
-	places     []int // of the questions, in the order of the call
-	order      []int // in which they are asked: those that begin alike together
+	memory     *memory // nil: nothing is remembered
+	places     []int   // of the questions, in the order of the call
+	order      []int   // in which they are asked: those that begin alike together
 	detail     bool
 	done       func(int, mergesearch.Outcome, Sample)
 	next       atomic.Int64
