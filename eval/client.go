@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,7 @@ type client struct {
 	timeout   time.Duration   // of one attempt
 	retry     retryPolicy
 
-	sent, retried atomic.Int64
+	sent, retried, faults atomic.Int64
 }
 
 // newClient makes a client; a timeout or patience of 0 takes the default.
@@ -64,41 +65,51 @@ func (c *client) close() {
 // connection is the client's view of one session.
 type connection struct {
 	*client
-	api  *openai.Client
-	head []byte // of request bodies: the model's name
-	from Session
+	api      *openai.Client
+	head     []byte // of request bodies: the model's name
+	root     string // URL of the server, without /v1
+	from     Session
+	throttle *throttle // nil: every request is sent at once
 }
 
 func (c *client) connect(s Session) *connection {
 	config := openai.DefaultConfig(s.APIKey)
 	config.BaseURL = s.BaseURL
 	config.HTTPClient = c
-	return &connection{client: c, api: openai.NewClientWithConfig(config), head: requestHead(s.Model), from: s}
+	root := strings.TrimSuffix(strings.TrimRight(s.BaseURL, "/"), "/v1")
+	return &connection{client: c, api: openai.NewClientWithConfig(config), head: requestHead(s.Model), root: root, from: s}
 }
 
 // exchange is one request and what came of it. It travels to Do in the context,
 // the only thing that go-openai hands through.
 type exchange struct {
-	head, tail []byte // of the body
-	prompts    int
-	top        bool // top_logprobs are asked for
-	answer     *completion
-	attempts   int
+	head     []byte // of the body; the request has the rest
+	request  *request
+	throttle *throttle
+	answer   *reply
+	attempts int
 }
 
 type exchangeKey struct{}
 
-// complete sends one request, with retries, and returns the decoded response.
-// Faults that outlast the retries, and answers of other weights than the
-// session's, are an *EndpointError.
-func (c *connection) complete(ctx context.Context, tail []byte, prompts int, top bool) (*completion, error) {
-	x := &exchange{head: c.head, tail: tail, prompts: prompts, top: top}
+// send sends one request, with retries, and returns the decoded response. Faults
+// that outlast the retries, and answers of other weights than the session's, are
+// an *EndpointError.
+func (c *connection) send(ctx context.Context, r *request) (*reply, error) {
+	if c.throttle != nil {
+		if err := c.throttle.enter(ctx); err != nil {
+			return nil, err
+		}
+		defer c.throttle.leave()
+	}
+	x := &exchange{head: c.head, request: r, throttle: c.throttle}
 	start := time.Now()
-	_, err := c.api.CreateCompletion(context.WithValue(ctx, exchangeKey{}, x), openai.CompletionRequest{Prompt: ""})
+	err := c.call(context.WithValue(ctx, exchangeKey{}, x), x)
 	if err == nil && c.from.Fingerprint != "" && x.answer.fingerprint != c.from.Fingerprint {
 		err = unusable("other weights answered: fingerprint %q, want %q", x.answer.fingerprint, c.from.Fingerprint)
 	}
 	if err == nil {
+		c.throttle.answered(time.Since(start))
 		return x.answer, nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
@@ -108,6 +119,36 @@ func (c *connection) complete(ctx context.Context, tail []byte, prompts int, top
 		return nil, failure
 	}
 	return nil, &EndpointError{URL: c.from.BaseURL, Model: c.from.Model, Attempts: x.attempts, Elapsed: time.Since(start), Err: err}
+}
+
+var braces = []byte("{")
+
+// call hands the exchange to go-openai, which knows the OpenAI protocol, or sends
+// it itself where it is a protocol of the server's own.
+func (c *connection) call(ctx context.Context, x *exchange) error {
+	switch {
+	case !x.request.root && x.request.path == "/chat/completions":
+		_, err := c.api.CreateChatCompletion(ctx, openai.ChatCompletionRequest{})
+		return err
+	case !x.request.root:
+		_, err := c.api.CreateCompletion(ctx, openai.CompletionRequest{Prompt: ""})
+		return err
+	}
+	x.head = braces
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.root+x.request.path, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if c.from.APIKey != "" {
+		r.Header.Set("Authorization", "Bearer "+c.from.APIKey)
+	}
+	reply, err := c.Do(r)
+	if err != nil || reply.StatusCode == http.StatusOK {
+		return err
+	}
+	problem, _ := io.ReadAll(reply.Body) // in memory
+	return &openai.APIError{HTTPStatusCode: reply.StatusCode, HTTPStatus: reply.Status, Message: short(bytes.TrimSpace(problem), 400)}
 }
 
 // notFinite recognises the engine's word for weights that give no numbers. That is
@@ -146,9 +187,15 @@ func (c *client) Do(r *http.Request) (*http.Response, error) {
 		if err == nil && reply.StatusCode == http.StatusOK {
 			return reply, nil
 		}
+		busy := err == nil && (reply.StatusCode == http.StatusTooManyRequests || reply.StatusCode == http.StatusServiceUnavailable)
 		wait, again := c.retry.next(x.attempts, time.Since(start), reply, err)
-		if !again || r.Context().Err() != nil {
+		if !again || r.Context().Err() != nil || !busy && !c.mayRetry() {
 			return reply, err
+		}
+		if busy {
+			x.throttle.refused(retryAfter(reply.Header, time.Now()))
+		} else {
+			x.throttle.faulted()
 		}
 		c.retried.Add(1)
 		if err := sleep(r.Context(), wait); err != nil {
@@ -156,6 +203,17 @@ func (c *client) Do(r *http.Request) (*http.Response, error) {
 		}
 	}
 }
+
+// mayRetry draws on the budget that all requests of the client share: a tenth of
+// what was sent, and some to begin with. A server that fails at every request is
+// given up soon, whatever the patience of each. Refusals for load are no faults and
+// not counted.
+func (c *client) mayRetry() bool {
+	return c.faults.Add(1) <= freeRetries+c.sent.Load()/10
+}
+
+// freeRetries is the part of the retry budget that need not be earned.
+const freeRetries = 128
 
 var emptyObject = []byte("{}")
 
@@ -167,10 +225,11 @@ func (c *client) attempt(r *http.Request, x *exchange) (*http.Response, error) {
 	text.Reset()
 	var reply *http.Response
 	var err error
-	if parts := [2][]byte{x.head, x.tail}; r.URL.Scheme == "http" {
-		reply, err = c.plain.roundTrip(r, parts, c.timeout, text)
+	timeout := c.timeoutOf(x.request)
+	if parts := [2][]byte{x.head, x.request.tail}; r.URL.Scheme == "http" {
+		reply, err = c.plain.roundTrip(r, parts, timeout, text)
 	} else {
-		reply, err = c.secure(r, parts, text)
+		reply, err = c.secure(r, parts, timeout, text)
 	}
 	if err != nil {
 		return nil, err
@@ -178,9 +237,15 @@ func (c *client) attempt(r *http.Request, x *exchange) (*http.Response, error) {
 	return c.read(reply, text.Bytes(), x)
 }
 
+// timeoutOf is the time of one attempt: longer for those that have the server
+// write much.
+func (c *client) timeoutOf(r *request) time.Duration {
+	return c.timeout + c.timeout*time.Duration(r.drawn.maxTokens)/1024
+}
+
 // secure sends the request once through net/http.
-func (c *client) secure(r *http.Request, parts [2][]byte, text *bytes.Buffer) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), c.timeout, errAttemptTimeout)
+func (c *client) secure(r *http.Request, parts [2][]byte, timeout time.Duration, text *bytes.Buffer) (*http.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(r.Context(), timeout, errAttemptTimeout)
 	defer cancel()
 	once := r.WithContext(ctx)
 	once.ContentLength = int64(len(parts[0]) + len(parts[1]))
@@ -211,7 +276,7 @@ func (c *client) read(reply *http.Response, text []byte, x *exchange) (*http.Res
 		reply.Body = io.NopCloser(bytes.NewReader(bytes.Clone(text)))
 		return reply, nil
 	}
-	answer, err := decodeCompletion(text, x.prompts, x.top)
+	answer, err := decode(text, x.request)
 	if err != nil {
 		var final *malformed
 		if !errors.As(err, &final) {

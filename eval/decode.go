@@ -1,32 +1,12 @@
 package eval
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
+	"sync"
 )
-
-// completion is the response to one request.
-type completion struct {
-	fingerprint  string
-	promptTokens int // -1 when the server does not say
-	choices      []choice
-}
-
-// choice is the answer to one prompt of a request.
-type choice struct {
-	text   string
-	finish string
-
-	// logprobs of the tokens, those of the prompt first when echo was asked for.
-	// NaN stands for null, which is right for the first token of a prompt only.
-	logprobs []float64
-
-	// best is the largest log-probability of any token at each position, where
-	// the server was asked for top_logprobs. NaN for null.
-	best []float64
-}
 
 // malformed is a response that is well-formed JSON and not what was asked for: no
 // retry will mend it.
@@ -36,12 +16,43 @@ func (m *malformed) Error() string { return "unusable response: " + m.problem }
 
 func unusable(format string, args ...any) error { return &malformed{fmt.Sprintf(format, args...)} }
 
-// decodeCompletion reads the response to a request of n prompts; top says whether
-// top_logprobs were asked for. A text that is not JSON, or is cut off, gives an
-// ordinary error, which is worth a retry; a *malformed is not.
-func decodeCompletion(text []byte, n int, top bool) (*completion, error) {
-	s := &scanner{text: text}
-	c := &completion{promptTokens: -1, choices: make([]choice, n)}
+// scanners are kept with their scratch memory.
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
+// decode reads the response to a request. A text that is not JSON, or is cut off,
+// gives an ordinary error, which is worth a retry; a *malformed is not.
+func decode(text []byte, r *request) (*reply, error) {
+	s := scanners.Get().(*scanner)
+	s.text, s.at = text, 0
+	defer func() {
+		s.text = nil
+		scanners.Put(s)
+	}()
+	out := &reply{promptTokens: -1, completionTokens: -1, parts: make([]part, max(1, len(r.seqs)))}
+	err := r.via.read(s, r, out)
+	if err == nil && s.next() != 0 {
+		err = errors.New("something follows the JSON object")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, r.counted(out)
+}
+
+// counted refuses a server that counts other tokens than were sent: it adds some,
+// or cuts the prompt.
+func (r *request) counted(out *reply) error {
+	if want := r.prompt; want > 0 && out.promptTokens >= 0 && out.promptTokens != want {
+		return unusable("the server counts %d prompt tokens, %d were sent: it adds or drops some", out.promptTokens, want)
+	}
+	return nil
+}
+
+// completion reads a response of the completions protocol. What a route wants of a
+// choice it reads in field, which is called once per key when the choice's index
+// is known and reports whether it read the value; done is called after each
+// choice. Choices may come in any order, and so may their keys.
+func (s *scanner) completion(r *request, out *reply, field func(key []byte, i int) (bool, error), done func(i int) error) error {
 	filled := 0
 	err := s.object(func(key []byte) error {
 		var err error
@@ -49,176 +60,199 @@ func decodeCompletion(text []byte, n int, top bool) (*completion, error) {
 		case "choices":
 			err = s.array(func() error {
 				filled++
-				return s.choice(c.choices, top)
+				return s.choice(out.parts, field, done)
 			})
 		case "usage":
-			c.promptTokens, err = s.usage()
+			err = s.usage(out)
 		case "system_fingerprint":
-			c.fingerprint, err = s.str()
+			out.fingerprint, err = s.str()
+		case "metadata": // of SGLang
+			err = s.weightVersion(out)
+		case "model":
+			err = s.modelName(r, out)
 		default:
 			err = s.skip()
 		}
 		return err
 	})
-	if err == nil && s.next() != 0 {
-		err = errors.New("something follows the JSON object")
+	if err == nil && filled != len(out.parts) && s.next() == 0 {
+		err = unusable("%d choices for %d prompts", filled, len(out.parts))
 	}
-	switch {
-	case err != nil:
-		return nil, err
-	case filled != n:
-		return nil, unusable("%d choices for %d prompts", filled, n)
-	}
-	return c, nil
+	return err
 }
 
-// choice reads one element of choices into its place; servers may send them in
-// any order.
-func (s *scanner) choice(all []choice, top bool) error {
-	var c choice
-	index := -1.0
+// choice reads one element of choices into its place. Values that come before the
+// index are passed over and read when it is known.
+func (s *scanner) choice(parts []part, field func(key []byte, i int) (bool, error), done func(i int) error) error {
+	at, index, finish := -1, -1.0, ""
+	type early struct {
+		key []byte
+		at  int
+	}
+	var waiting [8]early
+	waits := 0
+	place := func() error {
+		at = int(index)
+		switch {
+		case at < 0 || at >= len(parts) || float64(at) != index:
+			return unusable("a choice with index %v among %d", index, len(parts))
+		case parts[at].finish != "":
+			return unusable("choice %d comes twice", at)
+		}
+		return nil
+	}
 	err := s.object(func(key []byte) (err error) {
 		switch string(key) {
 		case "index":
-			index, err = s.number()
-		case "text":
-			c.text, err = s.str()
+			if index, err = s.number(); err == nil {
+				err = place()
+			}
+			return err
 		case "finish_reason":
-			c.finish, err = s.str()
-		case "logprobs":
-			err = s.logprobs(&c, top)
-		case "message":
-			return unusable("it is a chat completion")
-		default:
-			err = s.skip()
+			finish, err = s.finish()
+			return err
+		}
+		if at < 0 {
+			if waits < len(waiting) {
+				waiting[waits] = early{key, s.at}
+				waits++
+			}
+			return s.skip()
+		}
+		taken, err := field(key, at)
+		if err == nil && !taken {
+			err = s.passOver(key)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	i := int(index)
-	switch {
-	case i < 0 || i >= len(all) || float64(i) != index:
-		return unusable("a choice with index %v among %d", index, len(all))
-	case c.finish == "":
-		return unusable("choice %d has no finish_reason", i)
-	case all[i].finish != "":
-		return unusable("choice %d comes twice", i)
+	if at < 0 {
+		return place()
 	}
-	all[i] = c
-	return nil
+	end := s.at
+	for _, w := range waiting[:waits] {
+		s.at = w.at
+		taken, err := field(w.key, at)
+		if err == nil && !taken {
+			err = s.passOver(w.key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.at = end
+	if finish == "" {
+		return unusable("choice %d has no finish_reason", at)
+	}
+	parts[at].finish = finish
+	return done(at)
 }
 
-func (s *scanner) logprobs(c *choice, top bool) error {
-	if s.null() {
-		return nil
+// passOver skips a field of a choice that the route does not know.
+func (s *scanner) passOver(key []byte) error {
+	if string(key) == "message" {
+		return unusable("it is a chat completion")
 	}
-	return s.object(func(key []byte) error {
-		switch {
-		case string(key) == "content":
-			return unusable("log-probabilities in the shape of chat completions (logprobs.content)")
-		case string(key) == "token_logprobs":
-			return s.tokenLogprobs(c)
-		case top && string(key) == "top_logprobs":
-			return s.topLogprobs(c)
+	return s.skip()
+}
+
+// finish reads a finish_reason without making a new string of the usual ones.
+func (s *scanner) finish() (string, error) {
+	for _, usual := range [...]string{`"length"`, `"stop"`} {
+		if s.word(usual) {
+			return usual[1 : len(usual)-1], nil
+		}
+	}
+	return s.str()
+}
+
+// modelName reads the name that a probe asked for.
+func (s *scanner) modelName(r *request, out *reply) (err error) {
+	if !r.probe {
+		return s.skip()
+	}
+	out.model, err = s.str()
+	return err
+}
+
+func (s *scanner) weightVersion(out *reply) error {
+	if s.next() != '{' {
+		return s.skip()
+	}
+	return s.object(func(key []byte) (err error) {
+		if string(key) == "weight_version" && s.next() == '"' {
+			out.fingerprint, err = s.str()
+			return err
 		}
 		return s.skip()
 	})
 }
 
-func (s *scanner) tokenLogprobs(c *choice) error {
+func (s *scanner) usage(out *reply) error {
 	if s.null() {
 		return nil
 	}
-	c.logprobs = make([]float64, 0, 32)
-	return s.array(func() error {
-		x, err := s.number()
-		c.logprobs = append(c.logprobs, x)
-		return err
-	})
-}
-
-// topLogprobs keeps the largest value of each position.
-func (s *scanner) topLogprobs(c *choice) error {
-	if s.null() {
-		return nil
-	}
-	c.best = make([]float64, 0, 32)
-	return s.array(func() error {
-		best := math.NaN()
-		if !s.null() {
-			if err := s.object(func([]byte) error {
-				x, err := s.number()
-				if math.IsNaN(best) || x > best {
-					best = x
-				}
-				return err
-			}); err != nil {
-				return err
-			}
-		}
-		c.best = append(c.best, best)
-		return nil
-	})
-}
-
-func (s *scanner) usage() (promptTokens int, err error) {
-	promptTokens = -1
-	if s.null() {
-		return promptTokens, nil
-	}
-	err = s.object(func(key []byte) error {
-		if string(key) != "prompt_tokens" {
+	return s.object(func(key []byte) error {
+		var to *int
+		switch string(key) {
+		case "prompt_tokens":
+			to = &out.promptTokens
+		case "completion_tokens":
+			to = &out.completionTokens
+		default:
 			return s.skip()
 		}
-		x, err := s.number()
-		if err == nil && x >= 0 {
-			promptTokens = int(x)
-		}
-		return err
+		return s.count(to)
 	})
-	return promptTokens, err
 }
 
-// likelihood is what the server says about one continuation.
-type likelihood struct {
-	logprob float64 // sum over the continuation's tokens
-	greedy  bool    // each of its tokens is the likeliest; false when not asked for
+// count reads a number of tokens; null leaves it as it is.
+func (s *scanner) count(to *int) error {
+	x, err := s.number()
+	if err == nil && x >= 0 && x < 1<<31 {
+		*to = int(x)
+	}
+	return err
 }
 
-// positive is how far above zero a log-probability may lie from rounding.
-const positive = 1e-3
-
-// floor is what servers send instead of minus infinity.
-const floor = -9999
-
-// continuation sums up the tokens ids[ctx:n] of a prompt of n tokens. It refuses
-// everything that would turn into a plausible but wrong score: another number of
-// entries than tokens, null or NaN, probabilities above one.
-func (c *choice) continuation(ctx, n int, zeroTokens, greedy bool) (likelihood, error) {
-	entries := len(c.logprobs)
-	switch {
-	case c.logprobs == nil:
-		return likelihood{}, unusable("no log-probabilities (token_logprobs) in it")
-	case entries != n && (zeroTokens || entries != n+1):
-		return likelihood{}, unusable("%d log-probabilities for a prompt of %d tokens", entries, n)
-	case greedy && len(c.best) != entries:
-		return likelihood{}, unusable("%d entries of top_logprobs for %d tokens", len(c.best), entries)
+// tokenID reads an id from "token_id:17" or "17".
+func tokenID(name []byte) (int32, bool) {
+	name = bytes.TrimPrefix(name, []byte("token_id:"))
+	if len(name) == 0 || len(name) > 9 {
+		return 0, false
 	}
-	out := likelihood{greedy: greedy}
-	for i := 1; i < n; i++ {
-		x := c.logprobs[i]
-		if math.IsNaN(x) || x > positive {
-			return likelihood{}, unusable("log-probability %v of token %d of the prompt", strings.ToLower(fmt.Sprint(x)), i)
+	var id int32
+	for _, c := range name {
+		if c-'0' > 9 {
+			return 0, false
 		}
-		if i < ctx {
-			continue
-		}
-		out.logprob += max(x, floor)
-		if greedy && x < c.best[i] {
-			out.greedy = false
-		}
+		id = 10*id + int32(c-'0')
 	}
-	return out, nil
+	return id, true
+}
+
+// tokenNames checks a list of tokens that are named by id against a sequence. Text
+// for tokens proves nothing and is passed over.
+func (s *scanner) tokenNames(q *sequence) error {
+	if s.next() != '[' {
+		return s.skip()
+	}
+	i := 0
+	return s.array(func() error {
+		if s.next() != '"' {
+			i++
+			return s.skip()
+		}
+		name, err := s.raw()
+		if err != nil {
+			return err
+		}
+		if id, ok := tokenID(name); ok && strings.HasPrefix(string(name), "token_id:") && i < len(q.ids) && id != q.ids[i] {
+			return unusable("token %d of the prompt is said to be %d, %d was sent", i, id, q.ids[i])
+		}
+		i++
+		return nil
+	})
 }

@@ -3,12 +3,10 @@ package eval
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const echoResponse = `{"id":"cmpl-1","object":"text_completion","created":1,"model":"m","system_fingerprint":"f",
@@ -16,25 +14,42 @@ const echoResponse = `{"id":"cmpl-1","object":"text_completion","created":1,"mod
 {"index":0,"text":"\u00e9\n","finish_reason":"stop","logprobs":{"token_logprobs":[null,-2e-3],"top_logprobs":null}}],
 "usage":{"prompt_tokens":4,"completion_tokens":0}}`
 
-func TestDecodeCompletion(t *testing.T) {
-	got, err := decodeCompletion([]byte(echoResponse), 2, true)
+// echoRequest asks for the log-probabilities of sequences of n tokens from ctx on.
+func echoRequest(greedy, zero bool, ctxAndN ...int) *request {
+	r := &request{via: echoRoute{}, greedy: greedy, zero: zero, probe: true}
+	for i := 0; i < len(ctxAndN); i += 2 {
+		r.seqs = append(r.seqs, sequence{ids: make([]int32, ctxAndN[i+1]), ctx: ctxAndN[i]})
+	}
+	return r
+}
+
+func TestDecodeEcho(t *testing.T) {
+	got, err := decode([]byte(echoResponse), echoRequest(false, true, 1, 2, 1, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	nan := math.NaN()
-	want := &completion{fingerprint: "f", promptTokens: 4, choices: []choice{
-		{text: "é\n", finish: "stop", logprobs: []float64{nan, -2e-3}},
-		{text: "b", finish: "length", logprobs: []float64{nan, -1.23456789012345}, best: []float64{nan, -0.5}},
+	want := &reply{fingerprint: "f", model: "m", promptTokens: 4, completionTokens: 0, parts: []part{
+		{likelihood: likelihood{logprob: -2e-3}, written: written{finish: "stop"}, taken: true, values: []float64{-2e-3}},
+		{likelihood: likelihood{logprob: -1.23456789012345}, written: written{finish: "length"}, taken: true, values: []float64{-1.23456789012345}},
 	}}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(completion{}, choice{}), cmpopts.EquateNaNs()); d != "" {
+	all := cmp.AllowUnexported(reply{}, part{}, likelihood{}, written{})
+	if d := cmp.Diff(want, got, all); d != "" {
 		t.Error(d)
+	}
+	one := strings.Replace(echoResponse, `"top_logprobs":null`, `"top_logprobs":[null,{"x":-0.002}]`, 1)
+	if got, err = decode([]byte(one), echoRequest(true, true, 1, 2, 1, 2)); err != nil || !got.parts[0].greedy || got.parts[1].greedy {
+		t.Errorf("%+v, %v; want the first greedy", got, err)
+	}
+	plain, err := decode([]byte(`{"model":"m","choices":[{"text":"\u00e9\n","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"completion_tokens":2}}`), &request{via: textRoute{}})
+	if err != nil || plain.parts[0].written != (written{"\u00e9\n", "stop", 2}) {
+		t.Errorf("%+v, %v", plain, err)
 	}
 }
 
 // Whatever is cut off is told from whatever is wrong: the one is retried.
 func TestDecodeTruncated(t *testing.T) {
 	for n := range len(echoResponse) - 1 {
-		_, err := decodeCompletion([]byte(echoResponse[:n]), 2, n%2 == 0)
+		_, err := decode([]byte(echoResponse[:n]), echoRequest(false, true, 1, 2, 1, 2))
 		var final *malformed
 		if err == nil || errors.As(err, &final) {
 			t.Fatalf("cut after %d bytes: %v", n, err)
@@ -42,44 +57,56 @@ func TestDecodeTruncated(t *testing.T) {
 	}
 }
 
+// echoOf is a response with the given values for the tokens.
+func echoOf(values, tops string) []byte {
+	return []byte(`{"choices":[{"index":0,"finish_reason":"length","logprobs":{"top_logprobs":` + tops + `,"token_logprobs":` + values + `}}]}`)
+}
+
 // Python writes what JSON has not: NaN is an error, minus infinity is the floor.
-func TestContinuation(t *testing.T) {
-	nan := math.NaN()
+func TestEchoSums(t *testing.T) {
 	for name, c := range map[string]struct {
-		choice
+		values string
 		ctx, n int
 		zero   bool
-		want   likelihood
+		want   float64
 		fails  bool
 	}{
-		"sum":             {choice{logprobs: []float64{nan, -1, -2, -4}}, 2, 4, true, likelihood{logprob: -6}, false},
-		"last dropped":    {choice{logprobs: []float64{nan, -1, -2, -4}}, 1, 3, false, likelihood{logprob: -3}, false},
-		"last not there":  {choice{logprobs: []float64{nan, -1, -2}}, 1, 3, false, likelihood{logprob: -3}, false},
-		"infinity":        {choice{logprobs: []float64{nan, -1, math.Inf(-1)}}, 1, 3, true, likelihood{logprob: -1 + floor}, false},
-		"first is given":  {choice{logprobs: []float64{-5, -1}}, 1, 2, true, likelihood{logprob: -1}, false},
-		"one too many":    {choice{logprobs: []float64{nan, -1, -2}}, 1, 2, true, likelihood{}, true},
-		"null inside":     {choice{logprobs: []float64{nan, nan, -2}}, 2, 3, true, likelihood{}, true},
-		"infinite gain":   {choice{logprobs: []float64{nan, math.Inf(1)}}, 1, 2, true, likelihood{}, true},
-		"no logprobs":     {choice{}, 1, 2, true, likelihood{}, true},
-		"rounding":        {choice{logprobs: []float64{nan, 1e-7}}, 1, 2, true, likelihood{logprob: 1e-7}, false},
-		"several too few": {choice{logprobs: []float64{nan}}, 1, 3, false, likelihood{}, true},
+		"sum":               {"[null,-1,-2,-4]", 2, 4, true, -6, false},
+		"last dropped":      {"[null,-1,-2,-4]", 1, 3, false, -3, false},
+		"last not there":    {"[null,-1,-2]", 1, 3, false, -3, false},
+		"infinity":          {"[null,-1,-Infinity]", 1, 3, true, -1 + floor, false},
+		"first is given":    {"[-5,-1]", 1, 2, true, -1, false},
+		"first is positive": {"[5,-1]", 1, 2, true, -1, false},
+		"one too many":      {"[null,-1,-2]", 1, 2, true, 0, true},
+		"null inside":       {"[null,null,-2]", 2, 3, true, 0, true},
+		"NaN inside":        {"[null,NaN,-2]", 2, 3, true, 0, true},
+		"NaN":               {"[null,-2,NaN]", 2, 3, true, 0, true},
+		"infinite gain":     {"[null,Infinity]", 1, 2, true, 0, true},
+		"gain inside":       {"[null,0.5,-1]", 2, 3, true, 0, true},
+		"zero inside":       {"[null,0.0,-0.0,-1]", 3, 4, true, -1, false},
+		"no logprobs":       {"null", 1, 2, true, 0, true},
+		"rounding":          {"[null,1e-7]", 1, 2, true, 1e-7, false},
+		"several too few":   {"[null]", 1, 3, false, 0, true},
+		"none":              {"[]", 1, 3, false, 0, true},
 	} {
-		got, err := c.continuation(c.ctx, c.n, c.zero, false)
-		if (err != nil) != c.fails || !c.fails && got != c.want {
+		got, err := decode(echoOf(c.values, "null"), echoRequest(false, c.zero, c.ctx, c.n))
+		if (err != nil) != c.fails || !c.fails && got.parts[0].logprob != c.want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	greedy := choice{logprobs: []float64{nan, -1, -2}, best: []float64{nan, -1, -2}}
-	if got, err := greedy.continuation(1, 3, true, true); err != nil || !got.greedy {
-		t.Errorf("a tie counts as greedy: %+v, %v", got, err)
-	}
-	greedy.best[2] = -1.5
-	if got, err := greedy.continuation(1, 3, true, true); err != nil || got.greedy {
-		t.Errorf("%+v, %v", got, err)
-	}
-	greedy.best = greedy.best[:2]
-	if _, err := greedy.continuation(1, 3, true, true); err == nil {
-		t.Error("top_logprobs of another length were taken")
+	for tops, want := range map[string]int{
+		`[null,{"a":-1},{"b":-2}]`:            1, // a tie counts as greedy
+		`[null,{"a":-1},{"b":-1.5,"c":-2}]`:   0,
+		`[null,{"a":-1},null]`:                0, // nobody knows
+		`[null,{"a":-1}]`:                     -1,
+		`null`:                                -1,
+		`[null,{"}":-1},{"{\"":-2}]`:          1,
+		`[null,{"a":-3},{"a":-2},{"b":-0.1}]`: -1,
+	} {
+		got, err := decode(echoOf("[null,-1,-2]", tops), echoRequest(true, true, 1, 3))
+		if (err != nil) != (want < 0) || err == nil && bit(got.parts[0].greedy) != want {
+			t.Errorf("%s: %+v, %v", tops, got, err)
+		}
 	}
 }
 
@@ -93,34 +120,35 @@ func FuzzDecode(f *testing.F) {
 	f.Add(`{"choices":[{"index":0,"te\u0078t":"a","finish_reason":"stop"}]}`)
 	f.Add("{\"choices\":[{\"index\":0,\"text\":\"\xff\xfe\",\"finish_reason\":\"stop\"}]}")
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := decodeCompletion([]byte(text), 1, true)
-		if err != nil {
-			return
-		}
 		var slow struct {
-			Fingerprint string `json:"system_fingerprint"`
-			Choices     []struct {
+			Choices []struct {
 				Text     string
-				Finish   string `json:"finish_reason"`
 				Logprobs *struct {
 					Values []*float64 `json:"token_logprobs"`
 				}
 			}
 		}
-		if json.Unmarshal([]byte(text), &slow) != nil || len(slow.Choices) != 1 {
-			return // Python's numbers, keys twice, or keys in another case
+		clean := json.Unmarshal([]byte(text), &slow) == nil && len(slow.Choices) == 1 // not Python's numbers, or keys in another case
+		if got, err := decode([]byte(text), &request{via: textRoute{}}); err == nil && clean && once(text, "text") && slow.Choices[0].Text != got.parts[0].text {
+			t.Errorf("text %q, encoding/json reads %q", got.parts[0].text, slow.Choices[0].Text)
 		}
-		if slow.Choices[0].Text != got.choices[0].text && once(text, "text") {
-			t.Errorf("text %q, encoding/json reads %q", got.choices[0].text, slow.Choices[0].Text)
-		}
-		if l := slow.Choices[0].Logprobs; l != nil && once(text, "token_logprobs") && once(text, "logprobs") {
-			if len(l.Values) != len(got.choices[0].logprobs) {
-				t.Fatalf("%d log-probabilities, encoding/json reads %d", len(got.choices[0].logprobs), len(l.Values))
+		for _, n := range []int{2, 3} {
+			got, err := decode([]byte(text), echoRequest(false, true, 1, n))
+			if err != nil || !clean || slow.Choices[0].Logprobs == nil || !once(text, "token_logprobs") || !once(text, "logprobs") {
+				continue
 			}
-			for i, x := range l.Values {
-				if y := got.choices[0].logprobs[i]; x == nil && !math.IsNaN(y) || x != nil && *x != y {
-					t.Errorf("log-probability %d is %v", i, y)
+			want := slow.Choices[0].Logprobs.Values
+			if len(want) != n {
+				t.Fatalf("%d log-probabilities for %d tokens were taken", len(want), n)
+			}
+			for i, x := range want[1:] {
+				if x == nil || *x != got.parts[0].values[i] {
+					t.Errorf("log-probability %d is %v", i, got.parts[0].values[i])
 				}
+			}
+			late, err := decode([]byte(text), echoRequest(false, true, n-1, n))
+			if err != nil || late.parts[0].logprob != max(*want[n-1], floor) {
+				t.Errorf("from %d on: %+v, %v", n-1, late, err)
 			}
 		}
 	})

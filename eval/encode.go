@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +36,7 @@ func parseTokenizer(json []byte) (Tokenizer, error) {
 type encoder struct {
 	tokenizer Tokenizer
 	begin     []int32 // what the tokenizer puts in front; usually one token or none
+	prefix    int32   // stands before a text without context; -1 when there is none
 }
 
 // newEncoder finds out what the tokenizer puts in front of a text. What it puts
@@ -42,10 +45,74 @@ func newEncoder(t Tokenizer) encoder {
 	plain, special := t.Encode("a", false), t.Encode("a", true)
 	for i := 0; i+len(plain) <= len(special); i++ {
 		if slices.Equal(special[i:i+len(plain)], plain) {
-			return encoder{t, slices.Clone(special[:i])}
+			e := encoder{tokenizer: t, begin: slices.Clone(special[:i]), prefix: -1}
+			if i > 0 {
+				e.prefix = special[i-1]
+			}
+			return e
 		}
 	}
-	return encoder{t, nil}
+	return encoder{tokenizer: t, prefix: -1}
+}
+
+// usePrefix settles which token stands before a text without context, from the
+// model's files: the begin-of-sequence token, else the end-of-sequence token.
+func (e *encoder) usePrefix(files map[string][]byte) {
+	if e.prefix >= 0 {
+		return
+	}
+	var names struct {
+		BOS tokenName `json:"bos_token"`
+		EOS tokenName `json:"eos_token"`
+	}
+	if json.Unmarshal(files["tokenizer_config.json"], &names) == nil {
+		for _, name := range []tokenName{names.BOS, names.EOS} {
+			if name == "" {
+				continue
+			}
+			if ids := e.tokenizer.Encode(string(name), false); len(ids) == 1 {
+				e.prefix = ids[0]
+				return
+			}
+		}
+	}
+	var ids struct {
+		BOS tokenIDs `json:"bos_token_id"`
+		EOS tokenIDs `json:"eos_token_id"`
+	}
+	if json.Unmarshal(files["config.json"], &ids) == nil {
+		if all := append(ids.BOS, ids.EOS...); len(all) > 0 {
+			e.prefix = all[0]
+		}
+	}
+}
+
+// tokenName is a token in tokenizer_config.json: its text, or an object with it.
+type tokenName string
+
+func (t *tokenName) UnmarshalJSON(raw []byte) error {
+	var object struct {
+		Content string `json:"content"`
+	}
+	if json.Unmarshal(raw, (*string)(t)) != nil && json.Unmarshal(raw, &object) == nil {
+		*t = tokenName(object.Content)
+	}
+	return nil
+}
+
+// tokenIDs is an id in config.json, or a list of them, or null.
+type tokenIDs []int32
+
+func (t *tokenIDs) UnmarshalJSON(raw []byte) error {
+	var one *int32
+	if json.Unmarshal(raw, &one) == nil {
+		if one != nil {
+			*t = tokenIDs{*one}
+		}
+		return nil
+	}
+	_ = json.Unmarshal(raw, (*[]int32)(t)) // of another shape: not known
+	return nil
 }
 
 // err returns the first fault of a tokenizer that can fail.
@@ -68,6 +135,24 @@ func (e encoder) prompt(text string) []int32 {
 	return append(slices.Clone(e.begin), ids...)
 }
 
+var errNoPrefix = errors.New("a text without context needs a tokenizer with a begin-of-sequence or end-of-sequence token")
+
+// rolling returns the windows that score all of a text; context is the most tokens
+// that the model reads, 0 when unknown. Windows leave room for a token that some
+// servers have to generate, on all of them, so that every route gives one value.
+func (e encoder) rolling(text string, context int) ([]sequence, error) {
+	ids := e.tokenizer.Encode(text, false)
+	switch {
+	case e.prefix < 0:
+		return nil, errNoPrefix
+	case len(ids) == 0:
+		return nil, errors.New("the text has no token")
+	case context > 0 && context < 3:
+		return nil, fmt.Errorf("the model reads %d tokens", context)
+	}
+	return windows(e.prefix, ids, max(0, context-2)), nil
+}
+
 // pair returns the ids of a context and its continuation in one list, and how
 // many of them are context, by the harness's rule: white space at the end of the
 // context goes to the continuation, both are encoded in one piece, and the
@@ -79,9 +164,13 @@ func (e encoder) pair(context, continuation string) (ids []int32, ctx int, err e
 	}
 	ids = e.prompt(context + continuation)
 	if context == "" {
-		ctx = len(e.begin)
-		if ctx == 0 {
-			return nil, 0, fmt.Errorf("an empty question needs a tokenizer with a begin-of-sequence token")
+		if ctx = len(e.begin); ctx == 0 {
+			if e.prefix < 0 {
+				return nil, 0, errNoPrefix
+			}
+			if ctx = 1; len(ids) == 0 || ids[0] != e.prefix {
+				ids = append([]int32{e.prefix}, ids...)
+			}
 		}
 	} else {
 		ctx = len(e.prompt(context))

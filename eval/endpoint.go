@@ -2,6 +2,9 @@ package eval
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 
 	"mergesearch"
 )
@@ -63,19 +66,83 @@ type Profile struct {
 	ExtraSampling bool // top_k, min_p and repetition_penalty are understood
 	Fingerprint   bool // system_fingerprint is that of the weights
 
+	PromptLogprobs bool // prompt_logprobs gives the log-probability and rank of each prompt token, by id (vLLM)
+	LabelLogprobs  bool // logprob_token_ids gives those of chosen tokens after a prompt, by id (vLLM)
+	TopLogprobs    int  // how many of the likeliest tokens after a prompt it names by id; 0: none
+	Generate       bool // /generate takes input_ids and logprob_start_len (SGLang)
+	Forced         bool // /completion tells the log-probability of a token that logit_bias forces (llama-server)
+	Chat           bool // /v1/chat/completions answers
+
 	Context int // most tokens of prompt and completion; 0 when unknown
+
+	// Local says that the server is part of this process: it holds what is in
+	// flight however much it is, and a request costs it about as much as a look
+	// into a cache.
+	Local bool
+
+	Measured
+}
+
+// Measured is what a probe found by trying; the zero value where nobody probed.
+type Measured struct {
+	Server   string // what the server calls itself, with its version
+	Lacking  string // why log-likelihoods cannot be asked for, as the server showed it
+	Requests int    // that the probe sent
+
+	// Noise is the largest difference in a token's log-probability between a prompt
+	// alone, among others, and after its own prefix was cached.
+	Noise float64
+
+	Unsteady     bool // a greedy request was answered differently when it was repeated
+	StopIncluded bool // completions end with the stop string that ended them
+	AddsBegin    bool // a begin-of-sequence token is put before prompts that are text
+}
+
+// ID is a hash of all that decides how a server answers. What was only measured,
+// and differs from one probe to the next, is no part of it.
+func (p Profile) ID() string {
+	p.Measured = Measured{Server: p.Server, StopIncluded: p.StopIncluded, AddsBegin: p.AddsBegin}
+	p.Local = false
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", p))
+	return hex.EncodeToString(sum[:])
 }
 
 // Likelihood reports whether log-likelihoods can be asked for, and what is
 // lacking when not.
 func (p Profile) Likelihood() (lacking string, ok bool) {
 	switch {
+	case p.route() != nil:
+		return "", true
+	case p.Lacking != "":
+		return p.Lacking, false
 	case !p.TokenPrompts:
 		return "token ids as prompts", false
-	case !p.ManyPrompts:
-		return "several prompts in one request", false
-	case !p.EchoLogprobs:
-		return "log-probabilities of prompt tokens (echo with logprobs)", false
 	}
-	return "", true
+	return "log-probabilities of prompt tokens (echo with logprobs, or prompt_logprobs)", false
+}
+
+// route returns the best way of asking for log-likelihoods that the server has,
+// nil for none: first those that keep its prefix cache, then those that name the
+// tokens by id, then echo, then one request for each token.
+func (p Profile) route() route {
+	switch {
+	case p.Generate:
+		return inputLogprobsRoute{}
+	case p.PromptLogprobs && p.TokenPrompts:
+		return promptLogprobsRoute{}
+	case p.EchoLogprobs && p.TokenPrompts:
+		return echoRoute{}
+	case p.Forced:
+		return forcedRoute{}
+	}
+	return nil
+}
+
+// labels returns the way of asking for single tokens after one context, nil when
+// the server has none.
+func (p Profile) labels() route {
+	if p.TokenPrompts && (p.LabelLogprobs || p.TopLogprobs > 0) {
+		return labelsRoute{}
+	}
+	return nil
 }

@@ -19,9 +19,16 @@ type Options struct {
 	// Tokenizer reads a tokenizer.json. Nil takes that of the embedded engine.
 	Tokenizer func(json []byte) (Tokenizer, error)
 
-	Concurrency int           // requests in flight per candidate; 0: 64
-	Timeout     time.Duration // of one attempt at one request; 0: 2 minutes
-	Patience    time.Duration // how long a request is tried again after faults; 0: 1 minute
+	// Concurrency bounds the requests in flight: to a server elsewhere, where they
+	// start with fewer and follow what the server bears; per candidate where the
+	// server is part of this process. 0: 64.
+	Concurrency int
+
+	// Cache remembers answers from one call to the next. Nil: every item is asked.
+	Cache Cache
+
+	Timeout  time.Duration // of one attempt at one request; 0: 2 minutes
+	Patience time.Duration // how long a request is tried again after faults; 0: 1 minute
 }
 
 // Evaluator scores candidates on items. It is safe for concurrent use: several
@@ -35,6 +42,12 @@ type Evaluator struct {
 
 	mu    sync.Mutex
 	plans map[planKey]*plan
+
+	ranked sync.Once
+	rank   []int32 // of each question; see ranks
+
+	remembered atomic.Int64
+	throttle   *throttle // of requests to a server elsewhere, by all calls together
 }
 
 // New makes an evaluator. It refuses, as *mergesearch.InputError, tasks of the
@@ -47,6 +60,9 @@ func New(o Options) (*Evaluator, error) {
 		o.Tokenizer = parseTokenizer
 	}
 	e := &Evaluator{options: o, client: newClient(o.Timeout, o.Patience), place: map[mergesearch.ItemID]int{}, plans: map[planKey]*plan{}}
+	if !o.Endpoint.Profile().Local {
+		e.throttle = newThrottle(throttleStart, o.Concurrency)
+	}
 	files := map[string]string{}
 	for _, t := range o.Tasks {
 		if other, twice := files[t.Name]; twice {
@@ -100,7 +116,7 @@ func (e *Evaluator) Prepare(files map[string][]byte) error {
 		return err
 	}
 	for i := range e.questions {
-		if _, err := p.item(i, &e.questions[i], e.taskOf[i]); err != nil {
+		if _, err := p.item(i, &e.questions[i], e.taskOf[i], false); err != nil {
 			return err
 		}
 	}
@@ -160,7 +176,8 @@ func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []me
 	if err != nil {
 		return err
 	}
-	a := &asking{Evaluator: e, plan: p, connection: e.client.connect(session), places: places, detail: detail, done: done}
+	a := e.asking(p, session, places)
+	a.detail, a.done = detail, done
 	if err := a.all(ctx); err != nil {
 		return blame(err, c, session)
 	}
@@ -210,7 +227,9 @@ type asking struct {
 	*Evaluator
 	plan       *plan
 	connection *connection
-	places     []int
+	memory     *memory // nil: nothing is remembered
+	places     []int   // of the questions, in the order of the call
+	order      []int   // in which they are asked: those that begin alike together
 	detail     bool
 	done       func(int, graded)
 	next       atomic.Int64
@@ -224,10 +243,10 @@ func (a *asking) all(ctx context.Context) error {
 		workers.Go(func() {
 			for {
 				i := int(a.next.Add(1) - 1)
-				if i >= len(a.places) || ctx.Err() != nil {
+				if i >= len(a.order) || ctx.Err() != nil {
 					return
 				}
-				if err := a.one(ctx, i); err != nil {
+				if err := a.one(ctx, a.order[i]); err != nil {
 					cancel(err) // the first cause stays
 					return
 				}
@@ -242,19 +261,11 @@ func (a *asking) all(ctx context.Context) error {
 func (a *asking) one(ctx context.Context, i int) error {
 	at := a.places[i]
 	q, t := &a.questions[at], a.taskOf[at]
-	r, err := a.plan.item(at, q, t)
+	p, err := a.plan.item(at, q, t, a.detail)
 	if err != nil {
 		return err
 	}
-	tail, greedy := r.tail, t.needsGreedy()
-	if a.detail && t.Output == MultipleChoice {
-		tail, greedy = scoreTail(r.ids, 1, a.plan.profile), true
-	}
-	c, err := a.connection.complete(ctx, tail, max(1, len(r.ids)), greedy)
-	if err != nil {
-		return fmt.Errorf("item %s: %w", q.id, err)
-	}
-	got, err := r.read(c, a.plan.profile, greedy)
+	got, err := a.answers(ctx, p)
 	if err != nil {
 		return fmt.Errorf("item %s: %w", q.id, err)
 	}
@@ -264,4 +275,27 @@ func (a *asking) one(ctx context.Context, i int) error {
 	}
 	a.done(i, g)
 	return nil
+}
+
+// answers sends what asks for one item, one request after the other.
+func (a *asking) answers(ctx context.Context, p *prepared) (answers, error) {
+	got, err := a.through(ctx, p, p.requests)
+	var missing *unlisted
+	if errors.As(err, &missing) && p.second != nil {
+		got, err = a.through(ctx, p, p.second)
+	}
+	return got, err
+}
+
+func (a *asking) through(ctx context.Context, p *prepared, requests []request) (answers, error) {
+	got := newAnswers(p.pairs)
+	for i := range requests {
+		r := &requests[i]
+		parts, err := a.ask(ctx, r)
+		if err != nil {
+			return got, err
+		}
+		got.take(r, parts)
+	}
+	return got, nil
 }

@@ -386,9 +386,8 @@ func TestLesserServers(t *testing.T) {
 
 func TestUnfitEndpointIsRefusedByName(t *testing.T) {
 	for lacking, p := range map[string]eval.Profile{
-		"token ids":       {},
-		"several prompts": {TokenPrompts: true},
-		"echo":            {TokenPrompts: true, ManyPrompts: true},
+		"token ids": {},
+		"echo":      {TokenPrompts: true, ManyPrompts: true},
 	} {
 		s := evaltest.NewServer(t, p, nil)
 		_, err := eval.New(eval.Options{Tasks: []*eval.Task{readTask(t, choiceTask)}, Endpoint: s.Endpoint(good)})

@@ -13,7 +13,6 @@ type generation struct {
 	given       bool // until was written
 	temperature float64
 	topP        float64 // 0: not given
-	topPAt      entry
 	sample      bool
 	sampleAt    entry
 }
@@ -44,7 +43,6 @@ func (c *config) readGeneration(e entry) error {
 				err = p.refuse("out of range", "0 is greedy, 1 the model's own distribution")
 			}
 		case "top_p":
-			g.topPAt = p
 			g.topP, err = p.number()
 			if err == nil && !(g.topP > 0 && g.topP <= 1) {
 				err = p.refuse("out of range", "a share above 0 and up to 1")

@@ -3,7 +3,8 @@ package eval
 import (
 	"encoding/json"
 	"fmt"
-	"sync"
+	"slices"
+	"sync/atomic"
 
 	"github.com/zeebo/xxh3"
 
@@ -11,21 +12,26 @@ import (
 )
 
 // plan holds the requests for all items under one tokenizer. All candidates of a
-// run share a tokenizer, so prompts are encoded and written once.
+// run share a tokenizer, so prompts are encoded and written once, as far as there
+// is room to keep them.
 type plan struct {
 	encoder *encoder // nil: the model's tokenizer is unknown, prompts are text
 	context int      // most tokens of prompt and completion; 0 when unknown
 	profile Profile
-	ready   []prepared // by place in Evaluator.questions
+
+	ready [2][]atomic.Pointer[prepared] // by place in Evaluator.questions; [1]: with everything for a report
+	room  atomic.Int64                  // bytes that may still be kept
 }
 
-// prepared is the request of one item, made when it is first asked.
+// keptBytes bounds the prepared requests of one plan.
+const keptBytes = 96 << 20
+
+// prepared holds the requests of one item.
 type prepared struct {
-	once sync.Once
-	err  error
-	tail []byte    // of the request's body
-	ids  [][]int32 // of each prompt; nil for a prompt sent as text
-	ctx  []int     // how many of ids are context
+	requests []request
+	second   []request // to be sent when the first do not name every label
+	pairs    int       // that are scored; 0 for completions
+	bytes    int
 }
 
 // planFor returns the plan for a candidate's tokenizer.
@@ -35,13 +41,13 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 	if own := contextOf(files["config.json"]); own > 0 && (context == 0 || own < context) {
 		context = own
 	}
-	key := planKey{xxh3.Hash128(tokenizer), context, s.Tokenizer}
+	names := xxh3.HashString128(string(files["tokenizer_config.json"]) + "\x00" + string(files["config.json"]))
+	key := planKey{xxh3.Hash128(tokenizer), names, context, s.Tokenizer}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p, ok := e.plans[key]; ok {
 		return p, nil
 	}
-	p := &plan{context: context, profile: e.options.Endpoint.Profile(), ready: make([]prepared, len(e.questions))}
 	t := s.Tokenizer
 	if t == nil && tokenizer != nil {
 		var err error
@@ -49,19 +55,32 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 			return nil, mergesearch.InFile(err, "tokenizer.json")
 		}
 	}
-	if t != nil && p.profile.TokenPrompts {
-		enc := newEncoder(t)
-		p.encoder = &enc
-	}
+	p := newPlan(t, files, context, e.options.Endpoint.Profile(), len(e.questions))
 	e.plans[key] = p
 	return p, nil
 }
 
+// newPlan makes an empty plan. A tokenizer is of no use where every prompt must be
+// text.
+func newPlan(t Tokenizer, files map[string][]byte, context int, profile Profile, questions int) *plan {
+	p := &plan{context: context, profile: profile}
+	p.room.Store(keptBytes)
+	for i := range p.ready {
+		p.ready[i] = make([]atomic.Pointer[prepared], questions)
+	}
+	if t != nil && (profile.TokenPrompts || profile.route() != nil) {
+		enc := newEncoder(t)
+		enc.usePrefix(files)
+		p.encoder = &enc
+	}
+	return p
+}
+
 // planKey tells plans apart.
 type planKey struct {
-	tokenizer xxh3.Uint128
-	context   int
-	of        Tokenizer // of the session; compared by identity
+	tokenizer, names xxh3.Uint128
+	context          int
+	of               Tokenizer // of the session; compared by identity
 }
 
 // contextOf reads the longest sequence that a model was made for.
@@ -75,69 +94,120 @@ func contextOf(config []byte) int {
 	return max(0, c.N)
 }
 
-// item returns the request of a question. An item that cannot be asked, because
-// its prompt is longer than the model reads, is an *InputError.
-func (p *plan) item(i int, q *question, t *Task) (*prepared, error) {
-	r := &p.ready[i]
-	r.once.Do(func() {
-		if t.Output == GenerateUntil {
-			r.err = p.generate(r, q, t)
-		} else {
-			r.err = p.score(r, q, t.needsGreedy())
-		}
-		if err := p.encoder.err(); err != nil {
-			r.err = err
-		}
-	})
-	return r, r.err
+// item returns the requests of a question. An item that cannot be asked, because
+// its prompt is longer than the model reads, is an *InputError: nothing is ever cut
+// off in silence. With detail the likeliest tokens of choices are asked for too.
+func (p *plan) item(i int, q *question, t *Task, detail bool) (*prepared, error) {
+	slot := &p.ready[bit(detail)][i]
+	if r := slot.Load(); r != nil {
+		return r, nil
+	}
+	r := &prepared{}
+	var err error
+	if t.Output == GenerateUntil {
+		err = p.generate(r, q, t)
+	} else {
+		err = p.score(r, q, t.needsGreedy() || detail && t.Output == MultipleChoice)
+	}
+	if fault := p.encoder.err(); fault != nil {
+		err = fault
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.room.Add(-int64(r.bytes)) >= 0 {
+		slot.CompareAndSwap(nil, r)
+	} else {
+		p.room.Add(int64(r.bytes))
+	}
+	return r, nil
 }
 
+// generate writes one request for each completion.
 func (p *plan) generate(r *prepared, q *question, t *Task) error {
-	room := t.maxTokens
-	if p.encoder == nil {
-		r.tail = generateTail(nil, q.prompt, t.until, room, p.profile)
-		return nil
-	}
-	ids := p.encoder.prompt(q.prompt)
-	if len(ids) == 0 {
-		return q.refuse("the question has no tokens")
-	}
-	if p.context > 0 {
-		if len(ids) >= p.context {
-			return q.refuse(fmt.Sprintf("the prompt has %d tokens, the model reads %d", len(ids), p.context))
+	d := drawing{until: t.until, maxTokens: t.maxTokens, temperature: t.temperature, topP: t.topP}
+	var ids []int32
+	if p.encoder != nil && p.profile.TokenPrompts && q.turns == nil {
+		ids = p.encoder.prompt(q.prompt)
+		if len(ids) == 0 {
+			return q.refuse("the question has no tokens")
 		}
-		room = min(room, p.context-len(ids))
+		if p.context > 0 {
+			if len(ids) >= p.context {
+				return q.refuse(fmt.Sprintf("the prompt has %d tokens, the model reads %d", len(ids), p.context))
+			}
+			d.maxTokens = min(d.maxTokens, p.context-len(ids))
+		}
 	}
-	r.ids = [][]int32{ids}
-	r.tail = generateTail(ids, "", t.until, room, p.profile)
+	for i := range max(1, t.repeats) {
+		d.seed = firstSeed + i
+		if q.turns != nil {
+			r.requests = append(r.requests, chatRequest(q.turns, d, p.profile))
+		} else {
+			r.requests = append(r.requests, textRequest(ids, q.prompt, d, p.profile))
+		}
+	}
+	r.weigh()
 	return nil
 }
 
+// score writes the requests for the log-likelihoods of a question's pairs.
 func (p *plan) score(r *prepared, q *question, greedy bool) error {
 	if p.encoder == nil {
 		return &mergesearch.InputError{Field: "tokenizer.json", Problem: "missing: log-likelihood needs the model's tokenizer", Hint: "give the directory of the model that the endpoint serves"}
 	}
-	r.ids, r.ctx = nil, nil
-	for _, a := range q.pairs {
-		ids, ctx, err := p.encoder.pair(a.context, a.continuation)
+	var seqs []sequence
+	for i, a := range q.pairs {
+		some, err := p.sequences(q, a)
 		if err != nil {
 			return q.refuse(err.Error())
 		}
-		longest := len(ids)
-		if !p.profile.ZeroTokens {
-			longest++
+		for _, s := range some {
+			s.pair = i
+			seqs = append(seqs, s)
 		}
-		if p.context > 0 && longest > p.context {
-			return q.refuse(fmt.Sprintf("prompt and answer have %d tokens, the model reads %d", len(ids), p.context))
-		}
-		r.ids, r.ctx = append(r.ids, ids), append(r.ctx, ctx)
 	}
-	top := 0
-	if greedy {
-		top = 1
+	r.pairs = len(q.pairs)
+	main := p.profile.route()
+	if main != nil {
+		r.requests = main.requests(seqs, greedy, p.profile)
 	}
-	r.tail = scoreTail(r.ids, top, p.profile)
+	if single := p.profile.labels(); single != nil && (labelsRoute{}).apply(seqs) {
+		r.requests, r.second = single.requests(seqs, greedy, p.profile), r.requests
+	}
+	r.weigh()
 	return nil
+}
+
+// sequences returns what is scored for one pair, within the context of the model.
+func (p *plan) sequences(q *question, a pair) ([]sequence, error) {
+	if q.rolling {
+		return p.encoder.rolling(a.continuation, p.context)
+	}
+	ids, ctx, err := p.encoder.pair(a.context, a.continuation)
+	if err != nil {
+		return nil, err
+	}
+	longest := len(ids)
+	if !p.profile.ZeroTokens {
+		longest++
+	}
+	if p.context > 0 && longest > p.context {
+		return nil, fmt.Errorf("prompt and answer have %d tokens, the model reads %d", len(ids), p.context)
+	}
+	return []sequence{{ids: ids, ctx: ctx}}, nil
+}
+
+// weigh estimates the memory of the requests.
+func (r *prepared) weigh() {
+	for _, list := range [][]request{r.requests, r.second} {
+		for _, q := range list {
+			r.bytes += 256 + len(q.tail)
+			for _, s := range q.seqs {
+				r.bytes += 48 + 4*len(s.ids)
+			}
+		}
+	}
 }
 
 // refuse makes the InputError about a question.
@@ -145,49 +215,30 @@ func (q *question) refuse(problem string) error {
 	return &mergesearch.InputError{File: q.file, Line: q.line, Field: string(q.id), Problem: problem}
 }
 
-// tokens returns how many tokens the server must count in the prompts, or -1 when
-// they were sent as text.
-func (r *prepared) tokens() int {
-	if r.ids == nil {
-		return -1
+// take adds the parts of a response to the answers. Sums go in the order of the
+// tokens.
+func (a *answers) take(r *request, parts []part) {
+	if r.seqs == nil {
+		a.texts = append(a.texts, parts[0].written)
+		return
 	}
-	n := 0
-	for _, ids := range r.ids {
-		n += len(ids)
+	for i, q := range r.seqs {
+		l := &a.likelihoods[q.pair]
+		l.logprob += parts[i].logprob
+		l.greedy = l.greedy && parts[i].greedy
 	}
-	return n
 }
 
-// read takes the answers out of a completion; greedy says whether the likeliest
-// tokens were asked for. It refuses a server that counts other tokens than were
-// sent.
-func (r *prepared) read(c *completion, p Profile, greedy bool) (answers, error) {
-	var a answers
-	if want := r.tokens(); want >= 0 && c.promptTokens >= 0 && c.promptTokens != want {
-		return a, unusable("the server counts %d prompt tokens, %d were sent: it adds or drops some", c.promptTokens, want)
+// newAnswers makes room for the answers to a question.
+func newAnswers(pairs int) answers {
+	a := answers{}
+	for range pairs {
+		a.likelihoods = append(a.likelihoods, likelihood{greedy: true})
 	}
-	for i := range c.choices {
-		if r.ctx == nil {
-			a.texts = append(a.texts, written{c.choices[i].text, c.choices[i].finish})
-			continue
-		}
-		l, err := c.choices[i].continuation(r.ctx[i], len(r.ids[i]), p.ZeroTokens, greedy)
-		if err != nil {
-			return a, err
-		}
-		a.likelihoods = append(a.likelihoods, l)
-	}
-	return a, nil
+	return a
 }
-
-// answers is what came back for one question.
-type answers struct {
-	likelihoods []likelihood // one for each of the question's pairs
-	texts       []written    // completions of generate_until
-}
-
-// written is a completion.
-type written struct{ text, finish string }
 
 // needsGreedy reports whether a metric asks if greedy decoding gives the answer.
-func (t *Task) needsGreedy() bool { return t.Output == LogLikelihood }
+func (t *Task) needsGreedy() bool {
+	return t.Output == LogLikelihood || t.Output == MultipleChoice && slices.ContainsFunc(t.Metrics, func(m Metric) bool { return m.Name == ExactMatch })
+}

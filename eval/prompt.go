@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"mergesearch"
 	"mergesearch/eval/jinja"
 )
 
@@ -14,16 +15,16 @@ import (
 
 // turn is one message of a prompt.
 type turn struct {
-	role      string // system, user, assistant
-	text      string
-	delimiter string // written after the text where there is no chat template
+	Role      string `json:"role"` // "system", "user" or "assistant"
+	Content   string `json:"content"`
+	delimiter string // written after the content where there is no chat template
 }
 
 // plain writes turns one after the other.
 func plain(turns []turn) string {
 	var b strings.Builder
 	for _, t := range turns {
-		b.WriteString(t.text + t.delimiter)
+		b.WriteString(t.Content + t.delimiter)
 	}
 	return b.String()
 }
@@ -47,7 +48,7 @@ func spaceBetween(a, b string) bool {
 
 // questionTurns are the turns of a question, and of its answer where there is one.
 func questionTurns(text, answer, prefix, targetDelimiter, after string) []turn {
-	user := turn{role: "user", text: text}
+	user := turn{Role: "user", Content: text}
 	switch {
 	case prefix != "":
 		if text != "" && !spaceBetween(text, prefix) {
@@ -60,7 +61,7 @@ func questionTurns(text, answer, prefix, targetDelimiter, after string) []turn {
 	case answer != "":
 		return []turn{user, {"assistant", joined(prefix, answer, " "), after}}
 	case prefix != "":
-		return []turn{user, {role: "assistant", text: prefix}}
+		return []turn{user, {Role: "assistant", Content: prefix}}
 	}
 	return []turn{user}
 }
@@ -89,7 +90,35 @@ func (l *loading) question(d document, part splitPart, draw *shotDraw) (question
 		return q, err
 	}
 	l.ask(&q, head, prefix)
-	return q, nil
+	return q, l.converse(&q, head, prefix)
+}
+
+// converse makes the prompt a conversation, where the run asks for that.
+func (l *loading) converse(q *question, head []turn, prefix string) error {
+	if !l.reading.Chat {
+		return nil
+	}
+	if l.output != GenerateUntil {
+		return &mergesearch.InputError{Field: "output_type", Problem: string(l.output) + " cannot be asked in a chat: servers give no likelihoods of given text there", Hint: "ask without chat templates, or write a task of output_type: generate_until"}
+	}
+	if prefix != "" {
+		return l.genPrefix.at.refuse("a server cannot be made to begin its turn with given words", "leave gen_prefix out, or ask without chat templates")
+	}
+	turns := append(slices.Clone(head), turn{Role: "user", Content: q.text})
+	if !l.reading.MultiTurn {
+		turns = singleTurn(turns)
+	}
+	q.turns = turns
+	return nil
+}
+
+// singleTurn joins all turns but the system's into one of the user.
+func singleTurn(turns []turn) []turn {
+	var out []turn
+	if turns[0].Role == "system" {
+		out, turns = turns[:1:1], turns[1:]
+	}
+	return append(out, turn{Role: "user", Content: plain(turns)})
 }
 
 // head are the turns before the question: instruction, description, examples.
@@ -100,7 +129,7 @@ func (l *loading) head(d document, key string, draw *shotDraw) ([]turn, error) {
 	}
 	var turns []turn
 	if system := joined(l.reading.System, description, l.fewshotDelimiter); system != "" {
-		turns = append(turns, turn{role: "system", text: system})
+		turns = append(turns, turn{Role: "system", Content: system})
 	}
 	examples, err := draw.turns(d, key)
 	return append(turns, examples...), err

@@ -17,54 +17,47 @@ func requestHead(model string) []byte {
 	return append(append([]byte(`{"model":`), name...), ',')
 }
 
-// generateTail returns the rest of a request for a completion of at most
-// maxTokens tokens, greedy, up to the first of the stop strings. The prompt is
-// ids, or text when ids is nil.
-func generateTail(ids []int32, text string, until []string, maxTokens int, p Profile) []byte {
-	b := []byte(`"prompt":`)
-	if ids != nil {
-		b = appendIDs(b, ids)
-	} else {
-		b = appendJSON(b, text)
-	}
-	b = append(b, `,"max_tokens":`...)
-	b = strconv.AppendInt(b, int64(maxTokens), 10)
-	if len(until) > 0 {
-		b = appendJSON(append(b, `,"stop":`...), until)
-	}
-	return appendSampling(b, p)
+// firstSeed is the seed of an item's first completion; the next ones count up.
+const firstSeed = 1234
+
+// drawing says how a completion is drawn.
+type drawing struct {
+	until       []string // stop strings
+	maxTokens   int
+	temperature float64 // 0: greedy
+	topP        float64 // share of the probability that is drawn from; 0: all of it
+	seed        int
 }
 
-// scoreTail returns the rest of a request for the log-probabilities of the tokens
-// of several prompts; top is 1 when the likeliest token is wanted too, else 0.
-func scoreTail(prompts [][]int32, top int, p Profile) []byte {
-	b := []byte(`"prompt":`)
-	if len(prompts) == 1 {
-		b = appendIDs(b, prompts[0])
-	} else {
-		for i, ids := range prompts {
-			b = appendIDs(append(b, "[,"[min(i, 1)]), ids)
-		}
-		b = append(b, ']')
-	}
-	b = append(b, `,"max_tokens":`...)
-	if p.ZeroTokens {
-		b = append(b, '0')
-	} else {
-		b = append(b, '1')
-	}
-	b = append(b, `,"echo":true,"logprobs":`...)
-	b = strconv.AppendInt(b, int64(top), 10)
-	return appendSampling(b, p)
-}
+var greedily = drawing{seed: firstSeed}
 
-// appendSampling ends a request with greedy decoding spelt out.
-func appendSampling(b []byte, p Profile) []byte {
-	b = append(b, `,"temperature":0,"top_p":1,"n":1,"presence_penalty":0,"frequency_penalty":0,"seed":1234,"stream":false`...)
+// appendSampling ends a request of the completions protocol.
+func appendSampling(b []byte, d drawing, p Profile) []byte {
+	b = append(b, `,"temperature":`...)
+	b = strconv.AppendFloat(b, d.temperature, 'g', -1, 64)
+	b = append(b, `,"top_p":`...)
+	if d.topP == 0 {
+		d.topP = 1
+	}
+	b = strconv.AppendFloat(b, d.topP, 'g', -1, 64)
+	b = append(b, `,"n":1,"presence_penalty":0,"frequency_penalty":0,"seed":`...)
+	b = strconv.AppendInt(b, int64(d.seed), 10)
+	b = append(b, `,"stream":false`...)
 	if p.ExtraSampling {
 		b = append(b, `,"top_k":-1,"min_p":0,"repetition_penalty":1`...)
 	}
 	return append(b, '}')
+}
+
+// appendPrompts writes one list of ids, or a list of such lists.
+func appendPrompts(b []byte, seqs []sequence) []byte {
+	if len(seqs) == 1 {
+		return appendIDs(b, seqs[0].ids)
+	}
+	for i, s := range seqs {
+		b = appendIDs(append(b, "[,"[min(i, 1)]), s.ids)
+	}
+	return append(b, ']')
 }
 
 func appendIDs(b []byte, ids []int32) []byte {
@@ -84,4 +77,21 @@ func appendJSON(b []byte, v any) []byte {
 		panic("eval: request field: " + err.Error()) // strings only
 	}
 	return append(b, text...)
+}
+
+// mostPrompts is how many prompts one request holds at most: one bad prompt fails
+// all of its request, and servers limit the list.
+const mostPrompts = 64
+
+// batches cuts sequences into groups for one request each.
+func batches(seqs []sequence, p Profile, each func([]sequence)) {
+	size := 1
+	if p.ManyPrompts {
+		size = mostPrompts
+	}
+	for len(seqs) > 0 {
+		n := min(size, len(seqs))
+		each(seqs[:n])
+		seqs = seqs[n:]
+	}
 }

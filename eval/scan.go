@@ -16,7 +16,11 @@ import (
 type scanner struct {
 	text []byte
 	at   int
+
+	values, best []float64 // scratch of one list of log-probabilities
 }
+
+var nan = math.NaN()
 
 // truncated is the error of a text that ends within a value.
 func truncated() error { return io.ErrUnexpectedEOF }
@@ -190,6 +194,16 @@ func (s *scanner) number() (float64, error) {
 		return 0, fmt.Errorf("%q at byte %d is not a number", s.text[start:s.at], start)
 	}
 	return x, nil
+}
+
+// skipNegative passes over a number below zero, if one is next.
+func (s *scanner) skipNegative() bool {
+	if s.next() != '-' || s.at+1 == len(s.text) || s.text[s.at+1]-'0' > 9 {
+		return false
+	}
+	for s.at++; s.at < len(s.text) && numeral(s.text[s.at]); s.at++ {
+	}
+	return true
 }
 
 func numeral(c byte) bool {

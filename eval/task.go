@@ -43,6 +43,7 @@ type question struct {
 
 	prompt  string         // all that the model reads before it answers; with several contexts, before the right one
 	pairs   []pair         // whose likelihood is asked for; nil for generate_until
+	turns   []turn         // generate_until as a conversation, instead of prompt; nil: plain text
 	rolling bool           // the pair is one text, read in windows
 	key     string         // equal for questions that ask the same
 	fields  map[string]any // of the document, for filters and ports
@@ -57,6 +58,11 @@ type Reading struct {
 	Draw   Draw   // of examples; empty: DrawPerItem
 	System string // system_instruction, before everything else
 	Shots  *int   // num_fewshot instead of the task's own, unless that is 0
+
+	// Chat asks for completions as a conversation, apply_chat_template of the
+	// harness: the server puts the turns into the model's template. With MultiTurn
+	// each example is a turn of its own, else all is one message of the user.
+	Chat, MultiTurn bool
 }
 
 // ReadTask reads a task file of lm-evaluation-harness and the data files that it

@@ -28,7 +28,7 @@ func send(ctx context.Context, c *client, url, text string) (status int, body st
 	if r.URL.Scheme == "http" {
 		reply, err = c.plain.roundTrip(r, parts, c.timeout, &out)
 	} else {
-		reply, err = c.secure(r, parts, &out)
+		reply, err = c.secure(r, parts, c.timeout, &out)
 	}
 	if err != nil {
 		return 0, "", err

@@ -14,6 +14,7 @@
 //   - Configuration: what the run is bound to (run file, models, data, version).
 //     Freeze stores it at the first start and compares it at each later one.
 //   - Trial, Answer, Event, Ending: what can be read back.
+//   - Cache: what servers answered, by the hash of what was asked of which weights.
 //   - LockedError, DamagedError, NewerError, ForeignError, DiskError,
 //     ChangedError, DivergedError: the troubles that a caller tells apart.
 //
@@ -21,7 +22,8 @@
 //
 //   - A method that returns nil has written to the disk, not to a buffer: the
 //     database is in WAL mode with synchronous=FULL, a method is one transaction,
-//     and creating a run syncs the file and its directory.
+//     and creating a run syncs the file and its directory. Cache alone gathers, as
+//     what it loses can be asked again.
 //   - kill -9 or a power cut at any moment leaves the state after the last
 //     method that returned, or after the one in flight; never half of it.
 //     run.db appears under its name only when complete.

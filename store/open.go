@@ -41,6 +41,8 @@ type DB struct {
 	conn   *sql.Conn  // the only connection that writes
 	broken error      // set when the disk failed; every later write returns it
 	items  map[mergesearch.ItemID]itemKey
+
+	cache *Cache
 }
 
 // Open takes a run directory for writing, making it when it does not exist. It
@@ -58,6 +60,7 @@ func Open(ctx context.Context, dir string, o Options) (*DB, error) {
 		return nil, notWritable(dir, err)
 	}
 	db := &DB{now: o.Now, lock: lock, items: map[mergesearch.ItemID]itemKey{}}
+	db.cache = newCache(db)
 	if err := db.open(ctx, dir); err != nil {
 		lock.Close()
 		return nil, err
@@ -170,15 +173,23 @@ func checkpoint(ctx context.Context, conn *sql.Conn) error {
 	return conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 }
 
-// Close empties the write-ahead log, closes the database and gives the directory
-// back. A reader in another process that holds the log open is no error.
+// Close writes what the cache holds, empties the write-ahead log, closes the
+// database and gives the directory back. A reader in another process that holds
+// the log open is no error.
 func (db *DB) Close() error {
+	db.mu.Lock()
+	open := db.conn != nil && db.broken == nil
+	db.mu.Unlock()
+	var err error
+	if open {
+		err = db.cache.Flush(context.Background())
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.conn == nil {
 		return nil
 	}
-	err := db.Reader.Close()
+	err = errors.Join(err, db.Reader.Close())
 	if db.broken == nil {
 		// On a full disk this fails and nothing is lost: the log is on the disk.
 		_ = checkpoint(context.Background(), db.conn)

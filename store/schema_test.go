@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -19,13 +20,21 @@ var update = flag.Bool("update", false, "write testdata/schema anew for the curr
 // mergesearch.PopulationHash covers.
 const goldenHash = "f05ab407b2c86a7e06a8a671c54526ba46d768b7e08e0e9af39ce8b6488517a3"
 
-// TestSchema1 opens a database that schema 1 wrote, as every later version must.
-func TestSchema1(t *testing.T) {
-	golden := filepath.Join("testdata", "schema", "0001.db")
-	if *update && store.Schema == 1 {
-		must(t, os.MkdirAll(filepath.Dir(golden), 0o755))
-		writeGolden(t, golden)
+// TestSchemas opens a database that each schema wrote, as every later version must.
+func TestSchemas(t *testing.T) {
+	newest := filepath.Join("testdata", "schema", fmt.Sprintf("%04d.db", store.Schema))
+	if *update {
+		must(t, os.MkdirAll(filepath.Dir(newest), 0o755))
+		writeGolden(t, newest)
 	}
+	for schema := range store.Schema {
+		t.Run(fmt.Sprint(schema+1), func(t *testing.T) {
+			testSchema(t, filepath.Join("testdata", "schema", fmt.Sprintf("%04d.db", schema+1)), schema+1)
+		})
+	}
+}
+
+func testSchema(t *testing.T, golden string, schema int) {
 	dir := t.TempDir()
 	copyFile(t, golden, filepath.Join(dir, store.FileName))
 	db, err := store.Open(t.Context(), dir, store.Options{})
@@ -49,6 +58,10 @@ func TestSchema1(t *testing.T) {
 		t.Errorf("%+v, %v", ending, err)
 	}
 	replay(t, db, 9) // and one trial more
+	value, found, err := db.Cache().Lookup(t.Context(), [32]byte{1, 2, 3})
+	if err != nil || found != (schema >= 2) || found && string(value) != "answer" {
+		t.Errorf("cached %q, %v, %v", value, found, err)
+	}
 }
 
 // replay runs n trials, as far as they are not recorded.
@@ -75,6 +88,8 @@ func writeGolden(t *testing.T, path string) {
 	must(t, db.Event(t.Context(), "generation", map[string]any{"generation": 1}))
 	_, err = db.SetEnding(t.Context(), store.Ending{Status: "done", StopReason: "candidates"})
 	must(t, err)
+	must(t, db.Cache().Store(t.Context(), [32]byte{1, 2, 3}, []byte("answer")))
+	must(t, db.Cache().Flush(t.Context()))
 	must(t, db.Backup(t.Context(), path))
 	must(t, db.Close())
 }

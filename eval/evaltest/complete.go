@@ -17,6 +17,7 @@ type request struct {
 	Logprobs    *int            `json:"logprobs"`
 	Stop        []string        `json:"stop"`
 	TopK        *int            `json:"top_k"`
+	Seed        *int            `json:"seed"`
 }
 
 // complete answers a request.
@@ -46,14 +47,16 @@ func (s *Server) complete(text []byte) (int, map[string]any) {
 		return refuse("max_tokens must be at least 1")
 	case r.TopK != nil && !s.profile.ExtraSampling:
 		return refuse("Unrecognized request argument supplied: top_k")
-	case r.Temperature == nil || *r.Temperature != 0:
-		return refuse("this server has no random numbers: temperature must be 0")
+	case r.Temperature == nil || *r.Temperature != 0 && r.Seed == nil:
+		return refuse("this server draws nothing without a seed: temperature must be 0")
 	}
 	count := 0
 	var choices []any
 	for i, ids := range prompts {
 		count += len(ids)
-		choices = append(choices, r.choice(m, i, ids, maxTokens))
+		c := r.choice(m, i, ids, maxTokens)
+		s.extend(text, m, ids, c)
+		choices = append(choices, c)
 	}
 	response := map[string]any{
 		"id": "cmpl-1", "object": "text_completion", "created": 1, "model": r.Model, "choices": choices,
@@ -92,7 +95,7 @@ func (r request) choice(m Model, index int, ids []int32, maxTokens int) map[stri
 	prompt := len(ids)
 	finish, text := "length", ""
 	for range maxTokens {
-		next := likeliest(m.next(ids))
+		next := r.draw(m, ids)
 		ids = append(ids[:len(ids):len(ids)], next)
 		if next == End {
 			finish = "stop"

@@ -55,7 +55,9 @@ func NewServer(t testing.TB, p eval.Profile, models map[string]Model) *Server {
 		s.models[name] = m
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/completions", s.completions)
+	for _, path := range []string{"/v1/completions", "/v1/chat/completions", "/generate", "/completion"} {
+		mux.HandleFunc("POST "+path, s.completions)
+	}
 	mux.HandleFunc("GET /v1/models", s.list)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Server.Close)
@@ -153,12 +155,12 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 	case f.Body != "":
 		io.WriteString(w, f.Body)
 	default:
-		s.answer(w, text, f)
+		s.answer(w, r.URL.Path, text, f)
 	}
 }
 
-func (s *Server) answer(w http.ResponseWriter, text []byte, f *Fault) {
-	status, response := s.complete(text)
+func (s *Server) answer(w http.ResponseWriter, path string, text []byte, f *Fault) {
+	status, response := s.dialects(path, text)
 	if status == http.StatusOK && f.Alter != nil {
 		f.Alter(response)
 	}

@@ -1,0 +1,187 @@
+package eval
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"math"
+)
+
+// Cache remembers what servers answered. A key is a hash of everything that
+// decides an answer: the weights, what the server can do, and the whole request.
+// It is asked only where the server proves with every answer which weights gave it
+// (Profile.Fingerprint), so that no candidate is ever given another's answer.
+//
+// Lookup returns a value that was stored under the key; it belongs to the caller.
+// Store may keep a value for a while before it is safe; what is lost is asked
+// again. Both are safe for concurrent use; an error ends the call of Score.
+type Cache interface {
+	Lookup(ctx context.Context, key [32]byte) (value []byte, found bool, err error)
+	Store(ctx context.Context, key [32]byte, value []byte) error
+}
+
+// cacheFormat is part of every key: values of another format are never found.
+const cacheFormat = "mergesearch response 1"
+
+// memory is a cache as one session sees it: what it holds of these weights on this
+// server.
+type memory struct {
+	cache  Cache
+	prefix []byte // of what is hashed
+}
+
+// memoryOf returns the memory of a session; nil where answers cannot be told to be
+// those of the candidate's weights.
+func memoryOf(c Cache, s Session, p Profile) *memory {
+	if c == nil || s.Fingerprint == "" || !p.Fingerprint {
+		return nil
+	}
+	b := appendField(nil, cacheFormat)
+	b = appendField(b, s.Fingerprint)
+	b = appendField(b, p.ID())
+	return &memory{c, b}
+}
+
+// appendField writes a text so that no two lists of texts give equal bytes.
+func appendField(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
+
+// key names the response to a request, and how it is read: the same request may be
+// scored from another token on.
+func (m *memory) key(r *request) (key [32]byte) {
+	h := sha256.New()
+	h.Write(m.prefix)
+	b := appendField(nil, r.path)
+	b = append(b, byte(bit(r.root)), byte(bit(r.greedy)), byte(bit(r.zero)))
+	b = binary.AppendUvarint(b, uint64(len(r.seqs)))
+	for _, q := range r.seqs {
+		b = binary.AppendUvarint(b, uint64(q.ctx))
+		b = binary.AppendUvarint(b, uint64(len(q.ids)))
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.drawn.until)))
+	for _, stop := range r.drawn.until { // some are applied here
+		b = appendField(b, stop)
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.tail)))
+	h.Write(b)
+	writeIDs(h, r)
+	h.Write(r.tail)
+	h.Sum(key[:0])
+	return key
+}
+
+// writeIDs adds the tokens that are looked for in the response but are not all in
+// the request.
+func writeIDs(h hash.Hash, r *request) {
+	if _, single := r.via.(labelsRoute); !single {
+		return
+	}
+	var b []byte
+	for _, q := range r.seqs {
+		b = binary.AppendVarint(b, int64(q.ids[q.ctx]))
+	}
+	h.Write(b)
+}
+
+// lookup returns the parts of a response that is remembered.
+func (m *memory) lookup(ctx context.Context, key [32]byte, r *request) ([]part, error) {
+	value, found, err := m.cache.Lookup(ctx, key)
+	if err != nil || !found {
+		return nil, err
+	}
+	parts, ok := decodeParts(value)
+	if !ok || len(parts) != max(1, len(r.seqs)) {
+		return nil, nil // as if it were not there
+	}
+	return parts, nil
+}
+
+// encodeParts writes what matters of a response.
+func encodeParts(parts []part) []byte {
+	b := binary.AppendUvarint(nil, uint64(len(parts)))
+	for _, p := range parts {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(p.logprob))
+		b = append(b, byte(bit(p.greedy)))
+		b = appendField(b, p.finish)
+		b = binary.AppendVarint(b, int64(p.tokens))
+		b = appendField(b, p.text)
+	}
+	return b
+}
+
+// decodeParts reads what encodeParts wrote, and refuses everything else.
+func decodeParts(b []byte) (parts []part, ok bool) {
+	uvarint := func() (n uint64, ok bool) {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			return 0, false
+		}
+		b = b[size:]
+		return n, true
+	}
+	field := func() (string, bool) {
+		n, ok := uvarint()
+		if !ok || n > uint64(len(b)) {
+			return "", false
+		}
+		text := string(b[:n])
+		b = b[n:]
+		return text, true
+	}
+	n, ok := uvarint()
+	if !ok || n > uint64(len(b)) {
+		return nil, false
+	}
+	for range n {
+		p := part{taken: true}
+		if len(b) < 9 || b[8] > 1 {
+			return nil, false
+		}
+		p.logprob, p.greedy = math.Float64frombits(binary.LittleEndian.Uint64(b)), b[8] == 1
+		b = b[9:]
+		if p.finish, ok = field(); !ok {
+			return nil, false
+		}
+		tokens, size := binary.Varint(b)
+		if size <= 0 || tokens < -1 || tokens > math.MaxInt32 {
+			return nil, false
+		}
+		p.tokens, b = int(tokens), b[size:]
+		if p.text, ok = field(); !ok || p.logprob != p.logprob {
+			return nil, false
+		}
+		parts = append(parts, p)
+	}
+	return parts, len(b) == 0
+}
+
+// ask returns what the server says to one request, or said before.
+func (a *asking) ask(ctx context.Context, r *request) ([]part, error) {
+	m := a.memory
+	if m == nil {
+		got, err := a.connection.send(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return got.parts, nil
+	}
+	key := m.key(r)
+	parts, err := m.lookup(ctx, key, r)
+	if err != nil {
+		return nil, err
+	}
+	if parts != nil {
+		a.remembered.Add(1)
+		return parts, nil
+	}
+	got, err := a.connection.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return got.parts, m.cache.Store(context.WithoutCancel(ctx), key, encodeParts(got.parts))
+}
+
+// Remembered returns how many requests were answered from the cache since New.
+func (e *Evaluator) Remembered() int64 { return e.remembered.Load() }

@@ -1,0 +1,85 @@
+package eval
+
+import (
+	"context"
+	"time"
+
+	"mergesearch"
+)
+
+// Written is a completion, for tests outside.
+type Written struct {
+	Text, Finish string
+	Tokens       int
+}
+
+// Answers asks one question and returns what came back, before it is graded.
+func Answers(e *Evaluator, c mergesearch.Candidate, id mergesearch.ItemID) (logprobs []float64, greedy []bool, texts []Written, err error) {
+	ctx := context.Background()
+	places, err := e.places([]mergesearch.ItemID{id})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s, err := e.options.Endpoint.Serve(ctx, c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer s.Close()
+	p, err := e.planFor(c.Files, s)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	a := e.asking(p, s, places)
+	r, err := p.item(places[0], &e.questions[places[0]], e.taskOf[places[0]], true)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	got, err := a.answers(ctx, r)
+	for _, l := range got.likelihoods {
+		logprobs, greedy = append(logprobs, l.logprob), append(greedy, l.greedy)
+	}
+	for _, w := range got.texts {
+		texts = append(texts, Written{w.text, w.finish, w.tokens})
+	}
+	return logprobs, greedy, texts, err
+}
+
+// MakeRolling makes the questions of a task texts that are scored as a whole.
+func MakeRolling(t *Task, text string) {
+	for i := range t.questions {
+		t.questions[i].rolling, t.questions[i].pairs = true, []pair{{"", text}}
+	}
+}
+
+// Conversation makes the questions of a task turns of a chat.
+func Conversation(t *Task) {
+	for i := range t.questions {
+		t.questions[i].turns = []turn{{Role: "system", Content: "sums: "}, {Role: "user", Content: t.questions[i].prompt}}
+	}
+}
+
+// Drawn sets how the completions of a task are drawn.
+func Drawn(t *Task, repeats int, temperature float64, until ...string) {
+	t.repeats, t.temperature = repeats, temperature
+	if until != nil {
+		t.until = until
+	}
+}
+
+// RouteOf names the way of asking that a profile leads to.
+func RouteOf(p Profile) string {
+	switch p.route().(type) {
+	case echoRoute:
+		return "echo"
+	case promptLogprobsRoute:
+		return "prompt_logprobs"
+	case inputLogprobsRoute:
+		return "generate"
+	case forcedRoute:
+		return "forced"
+	}
+	return ""
+}
+
+// Hasten makes an evaluator wait less between attempts.
+func Hasten(e *Evaluator, base time.Duration) { e.client.retry.base = base }

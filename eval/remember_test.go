@@ -1,0 +1,113 @@
+package eval_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mergesearch"
+	"mergesearch/eval"
+	"mergesearch/eval/evaltest"
+)
+
+// store is a cache in memory; broken makes it fail.
+type store struct {
+	mu     sync.Mutex
+	values map[[32]byte][]byte
+	broken error
+}
+
+func (s *store) Lookup(_ context.Context, key [32]byte) ([]byte, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, found := s.values[key]
+	return bytes.Clone(v), found, s.broken
+}
+
+func (s *store) Store(_ context.Context, key [32]byte, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.values == nil {
+		s.values = map[[32]byte][]byte{}
+	}
+	s.values[key] = value
+	return s.broken
+}
+
+// What was answered is not asked again: not by the next call, the next evaluator or
+// the next session, and never of other weights.
+func TestNothingIsAskedTwice(t *testing.T) {
+	var cache store
+	tasks := []*eval.Task{readTask(t, choiceTask), readTask(t, generateTask)}
+	s := evaltest.NewServer(t, evaltest.Full, nil)
+	wants := map[string][]eval.Sample{}
+	for round := range 3 {
+		e, err := eval.New(eval.Options{Tasks: tasks, Endpoint: s.Endpoint(good, poor), Cache: &cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := items(e, mergesearch.SearchSplit)
+		for i, m := range []evaltest.Model{good, poor} {
+			before := s.Requests()
+			got, err := e.ScoreDetailed(context.Background(), evaltest.Candidate(10*round+i, m), ids)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if asked := s.Requests() - before; round == 0 && asked != len(ids) || round > 0 && asked != 0 {
+				t.Errorf("round %d, %s: %d requests for %d items", round, m.Fingerprint, asked, len(ids))
+			}
+			if want, known := wants[m.Fingerprint]; known {
+				if d := cmp.Diff(want, got.Samples); d != "" {
+					t.Errorf("remembered otherwise: %s", d)
+				}
+			}
+			wants[m.Fingerprint] = got.Samples
+		}
+		if total := int64(2 * len(ids)); e.Requests()+e.Remembered() != total || round > 0 && e.Requests() != 0 {
+			t.Errorf("%d requests and %d remembered, want %d together", e.Requests(), e.Remembered(), total)
+		}
+		e.Close()
+	}
+	if cmp.Equal(wants["good"], wants["poor"]) {
+		t.Error("one candidate has the answers of the other")
+	}
+}
+
+// Where nothing proves the weights, nothing is remembered; a value that is damaged
+// is asked again; a cache that fails ends the call and is no score.
+func TestCacheIsNotTrustedBlindly(t *testing.T) {
+	var cache store
+	p := evaltest.Full
+	p.Fingerprint = false
+	run := func(p eval.Profile) (requests int, err error) {
+		s := evaltest.NewServer(t, p, nil)
+		e, err := eval.New(eval.Options{Tasks: []*eval.Task{readTask(t, choiceTask)}, Endpoint: s.Endpoint(good), Cache: &cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		_, err = score(t, e, good)
+		return s.Requests(), err
+	}
+	for range 2 {
+		if n, err := run(p); n != 3 || err != nil || len(cache.values) != 0 {
+			t.Errorf("%d requests, %d remembered, %v", n, len(cache.values), err)
+		}
+	}
+	for range 2 {
+		if n, err := run(evaltest.Full); n != 3 || err != nil {
+			t.Errorf("%d requests, %v", n, err)
+		}
+		for k := range cache.values {
+			cache.values[k] = []byte("damaged")
+		}
+	}
+	cache.broken = errors.New("disk full")
+	if _, err := run(evaltest.Full); !errors.Is(err, cache.broken) {
+		t.Errorf("%v, want the cache's error", err)
+	}
+}
