@@ -86,12 +86,18 @@ func (s *server) change(ctx context.Context, c mergesearch.Candidate, p *placed,
 	if err := s.swap(ctx, p, r); err != nil {
 		return err
 	}
-	first, err := s.prove(ctx, c, r)
-	if err != nil || known || s.pool.options.LoadOnce {
+	if known || s.pool.options.LoadOnce {
+		_, err := s.prove(ctx, c, r)
 		return err
 	}
 	// One load cannot prove itself: an unknown candidate may answer anything.
-	s.holds = ""
+	first, err := s.ask(ctx, r)
+	if err == nil {
+		err = s.judge(c, first)
+	}
+	if err != nil {
+		return err
+	}
 	if err := s.swap(ctx, p, r); err != nil {
 		return err
 	}
@@ -132,11 +138,15 @@ func (s *server) prove(ctx context.Context, c mergesearch.Candidate, r *SwapRepo
 }
 
 func (s *server) accept(c mergesearch.Candidate, a answer) (answer, error) {
-	if err := s.pool.memory.judge(c.Fingerprint, a, s.run, !s.pool.textOnly); err != nil {
+	if err := s.judge(c, a); err != nil {
 		return a, err
 	}
 	s.believe(c, a)
 	return a, nil
+}
+
+func (s *server) judge(c mergesearch.Candidate, a answer) error {
+	return s.pool.memory.judge(c.Fingerprint, a, s.run, !s.pool.textOnly)
 }
 
 func (s *server) believe(c mergesearch.Candidate, a answer) {

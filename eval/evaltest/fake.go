@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -51,7 +52,7 @@ type Faults struct {
 	// ones, "older" takes the ones before, "half" takes half of them, "swapped"
 	// puts the tensors under each other's names, "kept" keeps the prefix cache,
 	// "late" takes them three requests later, "revert" goes back to the first ones
-	// twelve requests later, "nan" gives no numbers, "error" takes half and says
+	// ten requests later, "crash" dies then, "nan" gives no numbers, "error" takes half and says
 	// so, "hang" takes half and does not answer, "kill" takes half and dies.
 	Swap string `json:"swap,omitempty"`
 
@@ -63,8 +64,15 @@ type Faults struct {
 	Start string `json:"start,omitempty"`
 }
 
-// SwapFaults lists the faults of a change of weights.
-var SwapFaults = []string{"stale", "older", "half", "swapped", "kept", "late", "revert", "nan", "error", "hang", "kill"}
+// SwapFaults lists the faults of a change of weights in a dialect. A server that
+// computes from its file does nothing when that is written over, so it cannot do it
+// half or late.
+func SwapFaults(dialect string) []string {
+	if dialect == LlamaCpp {
+		return []string{"stale", "kept", "nan", "kill", "crash"}
+	}
+	return []string{"stale", "older", "half", "swapped", "kept", "late", "revert", "nan", "error", "hang", "kill", "crash"}
+}
 
 // WriteFaults writes the file that FakeOptions.Faults names.
 func WriteFaults(path string, f Faults) error {
@@ -82,25 +90,24 @@ type Fake struct {
 	options FakeOptions
 	mux     *http.ServeMux
 
-	mu        sync.Mutex
-	file      mapped   // llamacpp: where the weights are
-	seen      []byte   // of file, at the last request
-	blob      []byte   // the weights that answer
-	before    [][]byte // the ones before, oldest first
-	model     Model
-	nan       bool
-	cache     map[string]uint64 // of each prefix in blocks, the seed of the weights that read it
-	paused    bool
-	version   string
-	path      string
-	pending   func() // what happens after some requests
-	countdown int
-	dead      bool
-	keep      bool // the prefix cache is not emptied
-	start     string
-	healthy   int // requests for health until it says so
-	noise     uint64
-	requests  int64
+	mu       sync.Mutex
+	file     mapped   // llamacpp: where the weights are
+	seen     []byte   // of file, at the last request
+	blob     []byte   // the weights that answer
+	before   [][]byte // the ones before, oldest first
+	model    Model
+	nan      bool
+	cache    map[string]uint64 // of each prefix in blocks, the seed of the weights that read it
+	paused   bool
+	version  string
+	path     string
+	later    []event // what happens after some requests
+	dead     bool
+	keep     bool // the prefix cache is not emptied
+	start    string
+	healthy  int // requests for health until it says so
+	noise    uint64
+	requests int64
 }
 
 // NewFake loads the weights.
@@ -182,7 +189,8 @@ func (f *Fake) half(b []byte) []byte {
 // status of the change; hang means that there is none.
 func (f *Fake) change(b []byte, flush bool) (status int, hang bool) {
 	fault := f.fault().Swap
-	f.pending, f.keep = nil, fault == "kept"
+	f.keep = fault == "kept"
+	f.later = slices.DeleteFunc(f.later, func(e event) bool { return !e.outlasts })
 	if flush && fault != "kept" {
 		f.cache = map[string]uint64{}
 	}
@@ -197,7 +205,7 @@ func (f *Fake) change(b []byte, flush bool) (status int, hang bool) {
 		take(b)
 	case "stale":
 	case "older":
-		take(f.before[max(0, len(f.before)-2)])
+		take(f.earlier(2))
 	case "half":
 		take(f.half(b))
 	case "swapped":
@@ -206,11 +214,14 @@ func (f *Fake) change(b []byte, flush bool) (status int, hang bool) {
 		copy(out[8:16], b[:8])
 		take(out)
 	case "late":
-		f.pending, f.countdown = func() { take(b) }, 3
+		f.later = append(f.later, event{after: 3, do: func() { take(b) }})
 	case "revert":
-		first := f.before[0]
+		first := f.earlier(len(f.before))
 		take(b)
-		f.pending, f.countdown = func() { take(first) }, 12
+		f.later = append(f.later, event{after: 10, do: func() { take(first) }, outlasts: true})
+	case "crash":
+		take(b)
+		f.later = append(f.later, event{after: 10, do: f.exit, outlasts: true})
 	case "nan":
 		take(b)
 		f.nan = true
@@ -222,10 +233,7 @@ func (f *Fake) change(b []byte, flush bool) (status int, hang bool) {
 		hang = true
 	case "kill":
 		take(f.half(b))
-		f.dead = true
-		if f.options.Exit != nil {
-			f.options.Exit()
-		}
+		f.exit()
 	default:
 		panic("evaltest: unknown fault " + fault)
 	}
@@ -242,6 +250,46 @@ func (f *Fake) looked() {
 	f.change(f.seen, false)
 }
 
+// event is something that a server does some requests later.
+type event struct {
+	after    int
+	do       func()
+	outlasts bool // a change of weights
+}
+
+// tick counts a request and does what is due.
+func (f *Fake) tick() {
+	var due []event
+	f.later = slices.DeleteFunc(f.later, func(e event) bool {
+		if e.after == 0 {
+			due = append(due, e)
+		}
+		return e.after == 0
+	})
+	for i := range f.later {
+		f.later[i].after--
+	}
+	for _, e := range due {
+		e.do()
+	}
+}
+
+// earlier returns the weights that answered n changes ago, or the oldest known.
+func (f *Fake) earlier(n int) []byte {
+	if len(f.before) == 0 {
+		return f.blob
+	}
+	return f.before[max(0, len(f.before)-n)]
+}
+
+// exit ends the process, or what stands for it.
+func (f *Fake) exit() {
+	f.dead = true
+	if f.options.Exit != nil {
+		f.options.Exit()
+	}
+}
+
 // block is how many tokens of a prefix are cached together.
 const block = 16
 
@@ -252,13 +300,7 @@ func (f *Fake) answering(ids []int32, cached bool) (m Model, nan bool) {
 	defer f.mu.Unlock()
 	f.requests++
 	f.looked()
-	if f.pending != nil {
-		if f.countdown--; f.countdown < 0 {
-			apply := f.pending
-			f.pending = nil
-			apply()
-		}
-	}
+	f.tick()
 	m = f.model
 	key := make([]byte, 0, 4*len(ids))
 	for i, id := range ids {
