@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +100,9 @@ func (c *connection) complete(ctx context.Context, tail []byte, prompts int, top
 	if err == nil && c.from.Fingerprint != "" && x.answer.fingerprint != c.from.Fingerprint {
 		err = unusable("other weights answered: fingerprint %q, want %q", x.answer.fingerprint, c.from.Fingerprint)
 	}
+	if err == nil && !sameModel(x.answer.model, c.from.Model) {
+		err = unusable("another model answered: %q, want %q", x.answer.model, c.from.Model)
+	}
 	if err == nil {
 		return x.answer, nil
 	}
@@ -108,6 +113,13 @@ func (c *connection) complete(ctx context.Context, tail []byte, prompts int, top
 		return nil, failure
 	}
 	return nil, &EndpointError{URL: c.from.BaseURL, Model: c.from.Model, Attempts: x.attempts, Elapsed: time.Since(start), Err: err}
+}
+
+// sameModel reports whether a response may name its model so: as asked, with a
+// version after it, or with or without the folders before it.
+func sameModel(answered, asked string) bool {
+	answered, asked = path.Base(answered), path.Base(asked)
+	return answered == "." || asked == "." || strings.HasPrefix(answered, asked) || strings.HasPrefix(asked, answered)
 }
 
 // notFinite recognises the engine's word for weights that give no numbers. That is

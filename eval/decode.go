@@ -10,7 +10,8 @@ import (
 // completion is the response to one request.
 type completion struct {
 	fingerprint  string
-	promptTokens int // -1 when the server does not say
+	model        string // that answered; empty when the server does not say
+	promptTokens int    // -1 when the server does not say
 	choices      []choice
 }
 
@@ -55,6 +56,8 @@ func decodeCompletion(text []byte, n int, top bool) (*completion, error) {
 			c.promptTokens, err = s.usage()
 		case "system_fingerprint":
 			c.fingerprint, err = s.str()
+		case "model":
+			c.model, err = s.str()
 		default:
 			err = s.skip()
 		}

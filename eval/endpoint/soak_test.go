@@ -30,7 +30,8 @@ type soak struct {
 	items   []mergesearch.ItemID
 	right   map[string][]eval.Sample // by fingerprint, from a server without faults
 
-	half     bool // the writer stops half-way, once
+	last     []string // what happened in this step
+	half     bool     // the writer stops half-way, once
 	injected map[string]int
 	doubts   map[string]int // changes that were doubted, by the fault that was put in
 	wrong    int            // scores of other weights
@@ -105,6 +106,7 @@ func newSoak(t *testing.T, kind string) *soak {
 		k.half = false
 		return os.Truncate(path, 100)
 	}
+	o.Swapped = func(r endpoint.SwapReport) { k.last = append(k.last, fmt.Sprintf("%+v", r)) }
 	o.Limits.Swap, o.Limits.Canary = o.Limits.Swap/20, o.Limits.Canary/5
 	k.servers = openKind(t, kind, o)
 	var err error
@@ -143,6 +145,7 @@ func (k *soak) step(i int) {
 		}
 	}
 	before := k.servers.Counts()
+	k.last = nil
 	r, err := k.scorer.ScoreDetailed(context.Background(), c, k.items)
 	after := k.servers.Counts()
 	taken := fault != "" && !k.half
@@ -168,11 +171,17 @@ func (k *soak) step(i int) {
 		k.t.Fatalf("swap %d, fault %s: %v", i, name, err)
 	case !same(r.Samples, k.reference(c)):
 		k.wrong++
-		k.t.Errorf("swap %d, fault %s: a score of other weights was returned", i, name)
+		k.t.Errorf("swap %d, fault %s: a score of other weights was returned for %s: %q", i, name, c.ID, k.last)
+		for fp := range k.right {
+			if fp != c.Fingerprint && same(r.Samples, k.right[fp]) {
+				k.t.Errorf("it is that of %s", fp)
+			}
+		}
+		k.t.Errorf("%+v\n%+v", r.Samples, k.reference(c))
 	}
 	if !taken && seen > 0 {
 		k.alarms++
-		k.t.Errorf("swap %d: a false alarm", i)
+		k.t.Errorf("swap %d: a false alarm: %q", i, k.last)
 	}
 }
 
