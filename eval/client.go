@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,9 @@ func (c *connection) send(ctx context.Context, r *request) (*reply, error) {
 	if err == nil && c.from.Fingerprint != "" && x.answer.fingerprint != c.from.Fingerprint {
 		err = unusable("other weights answered: fingerprint %q, want %q", x.answer.fingerprint, c.from.Fingerprint)
 	}
+	if err == nil && !r.probe && !sameModel(x.answer.model, c.from.Model) {
+		err = unusable("another model answered: %q, want %q", x.answer.model, c.from.Model)
+	}
 	if err == nil {
 		c.throttle.answered(time.Since(start))
 		return x.answer, nil
@@ -149,6 +153,13 @@ func (c *connection) call(ctx context.Context, x *exchange) error {
 	}
 	problem, _ := io.ReadAll(reply.Body) // in memory
 	return &openai.APIError{HTTPStatusCode: reply.StatusCode, HTTPStatus: reply.Status, Message: short(bytes.TrimSpace(problem), 400)}
+}
+
+// sameModel reports whether a response may name its model so: as asked, with a
+// version after it, or with or without the folders before it.
+func sameModel(answered, asked string) bool {
+	answered, asked = path.Base(answered), path.Base(asked)
+	return answered == "." || asked == "." || strings.HasPrefix(answered, asked) || strings.HasPrefix(asked, answered)
 }
 
 // notFinite recognises the engine's word for weights that give no numbers. That is

@@ -218,7 +218,7 @@ func (f *function) resolve(c *config) error {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
 	}
-	p, ok := port.Lookup(c.name, filepath.Base(dir), name)
+	p, ok := port.Lookup(c.name, dir, name)
 	if !ok {
 		return f.at.refuse("there is no port of the Python function "+name, "prepare the data so that columns and templates suffice; ports: "+strings.Join(port.Names(), ", "))
 	}

@@ -69,7 +69,7 @@ func (s *scanner) completion(r *request, out *reply, field func(key []byte, i in
 		case "metadata": // of SGLang
 			err = s.weightVersion(out)
 		case "model":
-			err = s.modelName(r, out)
+			out.model, err = s.str()
 		default:
 			err = s.skip()
 		}
@@ -166,15 +166,6 @@ func (s *scanner) finish() (string, error) {
 		}
 	}
 	return s.str()
-}
-
-// modelName reads the name that a probe asked for.
-func (s *scanner) modelName(r *request, out *reply) (err error) {
-	if !r.probe {
-		return s.skip()
-	}
-	out.model, err = s.str()
-	return err
 }
 
 func (s *scanner) weightVersion(out *reply) error {

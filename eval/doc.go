@@ -19,7 +19,8 @@
 //
 // Invariants:
 //
-//   - One item asked is one request on the wire, plus the retries that are counted.
+//   - One item asked is one request on the wire, plus the retries that are counted,
+//     where the server takes several prompts at once; elsewhere one for each choice.
 //   - A fault never becomes a score. Missing, null or surplus log-probabilities,
 //     another prompt length than was sent, answers of other weights, choices that
 //     all score the same: each is an error (or a *mergesearch.Failure, where it is

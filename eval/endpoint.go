@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"mergesearch"
@@ -39,10 +40,19 @@ type Session struct {
 	// tokenizer.json is used.
 	Tokenizer Tokenizer
 
+	// Check proves, after the last answer, that the weights of the session still
+	// answer: scores count only then. An error that wraps ErrSessionLost says that
+	// they do not, and that Serve may be called again. Nil: nothing to check.
+	Check func(context.Context) error
+
 	// Close ends the session after the last request in flight and frees what it
 	// holds. Calling it twice is harmless.
 	Close func()
 }
+
+// ErrSessionLost says that a server ended, or changed its weights, in the middle of
+// a session. Nothing that it answered counts, and the candidate is not to blame.
+var ErrSessionLost = errors.New("the session was lost")
 
 // Swap says how an endpoint changes from one candidate to the next.
 type Swap string
@@ -52,6 +62,9 @@ const (
 	SwapMemory Swap = "memory" // takes tensors from memory; several candidates at once
 	SwapDisk   Swap = "disk"   // reads a directory
 	SwapNone   Swap = "none"   // serves one fixed model
+
+	SwapInPlace Swap = "in place" // computes from a file that is written over
+	SwapRestart Swap = "restart"  // is started again
 )
 
 // Profile says what a server can do. The zero value can only write text from text.

@@ -167,6 +167,23 @@ func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []me
 	if err != nil || len(items) == 0 {
 		return err
 	}
+	for sessions := 1; ; sessions++ {
+		err := e.askOnce(ctx, c, places, detail, done)
+		if !errors.Is(err, ErrSessionLost) {
+			return err
+		}
+		if sessions == mostSessions {
+			return fmt.Errorf("score candidate %s: %d sessions in a row: %w", c.ID, sessions, err)
+		}
+	}
+}
+
+// mostSessions is how often a candidate is served anew when its session is lost.
+const mostSessions = 4
+
+// askOnce asks everything in one session. The weights are proved once more before
+// an answer counts, and before a fault is blamed on anyone.
+func (e *Evaluator) askOnce(ctx context.Context, c mergesearch.Candidate, places []int, detail bool, done func(int, graded)) error {
 	session, err := e.options.Endpoint.Serve(ctx, c)
 	if err != nil {
 		return fmt.Errorf("serve candidate %s: %w", c.ID, err)
@@ -178,7 +195,13 @@ func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []me
 	}
 	a := e.asking(p, session, places)
 	a.detail, a.done = detail, done
-	if err := a.all(ctx); err != nil {
+	err = a.all(ctx)
+	if session.Check != nil && ctx.Err() == nil {
+		if lost := session.Check(ctx); lost != nil {
+			return fmt.Errorf("score candidate %s: %w", c.ID, lost)
+		}
+	}
+	if err != nil {
 		return blame(err, c, session)
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 const models = "../../configs/quickstart/models"
 
 func TestMain(m *testing.M) {
+	evaltest.Child() // when it was started as a server
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("internal/poll.runtime_pollWait"))
 }
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -26,6 +28,13 @@ func newCaller(baseURL, key string) caller {
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     30 * time.Second,
 	}}}
+}
+
+// idle closes connections that are not in use.
+func (c caller) idle() {
+	if c.client != nil {
+		c.client.CloseIdleConnections()
+	}
 }
 
 // refusal is a response whose status is not 200.
@@ -85,4 +94,30 @@ func problemOf(text []byte) string {
 		return e.Error.Message
 	}
 	return strings.TrimSpace(string(text[:min(len(text), 200)]))
+}
+
+// refuseHTTP answers with an error in the shape of the OpenAI protocol.
+func refuseHTTP(w http.ResponseWriter, status int, problem string) {
+	text, err := json.Marshal(map[string]any{"error": map[string]any{"message": problem, "type": "server_error", "code": nil}})
+	if err != nil {
+		panic(err) // strings only
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text)
+}
+
+// silent swallows what net/http would print about single connections.
+var silent = log.New(io.Discard, "", 0)
+
+// refused reports whether err says that the request is not understood.
+func refused(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && (r.status == http.StatusBadRequest || r.status == http.StatusUnprocessableEntity)
+}
+
+// missing reports whether err says that the server has no such route.
+func missing(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && (r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed)
 }

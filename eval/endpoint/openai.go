@@ -21,6 +21,17 @@ type OpenAIOptions struct {
 	// Tokenizer of the model. Nil: the server is asked to tokenize, where it can;
 	// otherwise prompts are sent as text and only completions can be scored.
 	Tokenizer eval.Tokenizer
+
+	// The rest is for Commanded alone. LoadCommand makes the server load a
+	// candidate; Limits.Swap bounds it, Environment is what it gets. The others are
+	// as in ServerOptions.
+	LoadCommand []string
+	Environment []string
+	Parents     []mergesearch.Candidate
+	Write       func(ctx context.Context, c mergesearch.Candidate, dir string) error
+	Storage     string
+	Swapped     func(SwapReport)
+	Limits      Limits
 }
 
 // OpenAI returns the endpoint for a server that serves one fixed model. The server

@@ -34,7 +34,7 @@ func (s *Server) dialects(path string, text []byte) (int, map[string]any) {
 // follows from the seed and what stands before.
 func (r request) draw(m Model, ids []int32) int32 {
 	next := m.next(ids)
-	if *r.Temperature == 0 {
+	if r.Temperature == nil || *r.Temperature == 0 {
 		return likeliest(next)
 	}
 	total := 0.0
