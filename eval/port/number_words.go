@@ -96,4 +96,3 @@ func belowThousand(words []string) (n int64, ok bool) {
 	}
 	return w[0], true
 }
-
