@@ -142,6 +142,19 @@ func (r *row) integer(column string) int64 {
 	return 0
 }
 
+// number returns a column that is one.
+func (r *row) number(column string) float64 {
+	switch v := r.value(column).(type) {
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	default:
+		r.fail(column, "is %s, want a number", kind(v))
+		return 0
+	}
+}
+
 // kind names a value's type for people.
 func kind(v any) string {
 	switch v.(type) {

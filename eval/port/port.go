@@ -53,9 +53,10 @@ type family struct {
 }
 
 var families = []family{
-	bbhCoTZeroShot, bbhZeroShot, drop, gpqaZeroShot, gpqaFewShot, gpqaGenerative, gpqaCoTZeroShot, gpqaCoTFewShot,
-	hellaswag, hendrycksMath, ifeval, leaderboardGPQA, leaderboardMMLUPro, leaderboardMuSR,
-	logiqa, logiqa2, medqa, mmluPro, pubmedqa, race, truthfulqa, wikitext, winogrande,
+	bbhCoTZeroShot, bbhZeroShot, copa, crowsPairs, drop, gpqaZeroShot, gpqaFewShot, gpqaGenerative,
+	gpqaCoTZeroShot, gpqaCoTFewShot, hellaswag, hendrycksMath, ifeval, leaderboardGPQA, leaderboardMMLUPro,
+	leaderboardMuSR, logiqa, logiqa2, mathqa, medqa, mmluPro, mnli, pubmedqa, race, toxigen, truthfulqa,
+	webqs, wikitext, winogrande, xwinograd,
 }
 
 // named matches a task's whole name.

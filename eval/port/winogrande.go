@@ -10,10 +10,22 @@ import (
 // choices are contexts, the sentence up to its blank with an option put in; the target
 // is the rest of the sentence; the question is the number of the right context.
 var winogrande = family{
-	name:  "winogrande",
-	tasks: named("winogrande"),
-	functions: []Function{
-		{Name: "preprocess_winogrande.doc_to_text", Value: valued(func(r *row) int64 {
+	name:      "winogrande",
+	tasks:     named("winogrande"),
+	functions: blankFunctions("preprocess_winogrande."),
+}
+
+// xwinograd: XWinograd (Tikhonov and Ryabinin 2021, arXiv:2106.12066), tasks xwinograd_en
+// and so on: the same in six languages.
+var xwinograd = family{
+	name:      "xwinograd",
+	tasks:     named("xwinograd_(?:en|fr|jp|pt|ru|zh)"),
+	functions: blankFunctions("utils."),
+}
+
+func blankFunctions(file string) []Function {
+	return []Function{
+		{Name: file + "doc_to_text", Value: valued(func(r *row) int64 {
 			switch answer := r.text("answer"); answer {
 			case "1":
 				return 0
@@ -24,15 +36,15 @@ var winogrande = family{
 				return 0
 			}
 		})},
-		{Name: "preprocess_winogrande.doc_to_choice", Value: valued(func(r *row) []any {
+		{Name: file + "doc_to_choice", Value: valued(func(r *row) []any {
 			before, _ := r.blank()
 			return []any{before + r.text("option1"), before + r.text("option2")}
 		})},
-		{Name: "preprocess_winogrande.doc_to_target", Value: valued(func(r *row) string {
+		{Name: file + "doc_to_target", Value: valued(func(r *row) string {
 			_, after := r.blank()
 			return python.Strip(after)
 		})},
-	},
+	}
 }
 
 // blank cuts the sentence at its first blank.

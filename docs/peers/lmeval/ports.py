@@ -72,7 +72,11 @@ def value(function, documents):
     file, name = name.split(".")
     f = getattr(module(f"{family}/{file}"), name)
     for d in documents:
-        record(function, lambda: f(copy.deepcopy(d)), document=d)
+        record(function, lambda: plain(f(copy.deepcopy(d))), document=d)
+
+
+def plain(v):
+    return v.item() if hasattr(v, "item") else v  # numpy's
 
 
 def results(function, d, log_likelihoods=None, texts=None, marks=lambda r: {k: {"Value": float(v)} for k, v in r.items()}):
@@ -119,6 +123,7 @@ def winogrande(rnd):
     documents += [{**documents[0], "answer": ""}, {**documents[0], "sentence": "none"}, {**documents[0], "option2": None}, {}]
     for f in ["doc_to_text", "doc_to_target", "doc_to_choice"]:
         value("winogrande/preprocess_winogrande." + f, documents)
+        value("xwinograd/utils." + f, documents[10:])
 
 
 def truthfulqa(rnd):
@@ -281,6 +286,30 @@ def hendrycks_math(rnd):
         results("hendrycks_math/utils.process_results", {"solution": "\\boxed{" + right + "}"}, texts=[said])
 
 
+def short(rnd):
+    documents = [
+        {"premise": text(rnd) + rnd.choice([".", ". ", "", "é"]), "question": rnd.choice(["cause", "effect"]), "choice1": text(rnd), "choice2": rnd.choice(TEXTS), "label": rnd.choice([0, 1, False, 0.0, None])}
+        for _ in range(25)
+    ] + [{"premise": "x", "question": "why"}, {"premise": None, "question": "cause"}, {}]
+    for f in ["doc_to_text", "doc_to_target", "doc_to_choice"]:
+        value("super_glue/copa/utils." + f, documents)
+    options = ["a ) 1 , b ) 2 , c ) 3 , d ) 4 , e ) 5", "a ) 1,5 , b ) x, , c ) , d ) 4 , e ) é\n", "a ) ,, b )\n, e ) a ) b , e ) x\ny", "", "e ) , , ", None]
+    value("mathqa/utils.doc_to_choice", [{"options": o} for o in options] + [{"options": rnd.choice(options[:5]) + text(rnd)} for _ in range(10)] + [{}])
+    answers = [rnd.sample(["a", "ab", "b", "abc", "", "é", "z", "éa", "𝒜", "ﬁ", "a", "Ab"], rnd.randint(0, 6)) for _ in range(15)] + [None]
+    for f in ["doc_to_choice", "doc_to_target"]:
+        value("webqs/utils." + f, [{"answers": a} for a in answers] + [{}])
+    value("glue/mnli/utils.doc_to_text", [{"premise": rnd.choice([text(rnd), None, 3]), "hypothesis": text(rnd) + rnd.choice(["", ".", "..", ". "])} for _ in range(15)] + [{"premise": "p", "hypothesis": None}, {"premise": "p"}])
+    value("toxigen/utils.doc_to_target", [{"toxicity_ai": a, "toxicity_human": h} for a in [0, 2.5, 2.75, 5] for h in [0, 2.75, 3, 3.0000001]] + [{"toxicity_ai": 1}])
+    biases = ["race-color", "socioeconomic", "gender", "age", "religion", "disability", "sexual-orientation", "nationality", "physical-appearance", "autre", "gender-x", "ageing", ""]
+    documents = [{"bias_type": b, "sent_more": text(rnd), "sent_less": text(rnd)} for b in biases]
+    for f in ["race_color", "socio", "gender", "age", "religion", "disability", "orientation", "nationality", "appearance", "autre"]:
+        docs("crows_pairs/utils.filter_" + f, documents)
+    docs("crows_pairs/utils.filter_age", [{}])
+    value("crows_pairs/utils.doc_to_choice", documents + [{"sent_more": "x"}])
+    for lls in [[-1.5, -2.25], [-3.0, -1.0], [-1.0, -1.0], [-1.0]]:
+        results("crows_pairs/utils.process_results", documents[0], [[l, False] for l in lls])
+
+
 def bbh(rnd):
     def filtered(name, arguments, documents, answers):
         """answers[i] are those to documents[i]."""
@@ -400,7 +429,7 @@ def ifeval(rnd):
 
 
 def main():
-    families = [hellaswag, winogrande, truthfulqa, mmlu_pro, gpqa, wikitext, race, logiqa, medicine, leaderboard, drop, hendrycks_math, bbh]
+    families = [hellaswag, winogrande, truthfulqa, mmlu_pro, gpqa, wikitext, race, logiqa, medicine, leaderboard, drop, hendrycks_math, bbh, short]
     for i, make in enumerate(families):
         make(random.Random(i))
     pool = ifeval(random.Random(99))
