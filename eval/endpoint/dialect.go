@@ -98,7 +98,7 @@ func (e *nameError) Error() string { return fmt.Sprintf("it serves no model %q",
 func askOpenAI(ctx context.Context, t target, prompt string, logprobs, echo bool) (reply, error) {
 	in := map[string]any{"model": t.name, "prompt": prompt, "max_tokens": canaryTokens, "temperature": 0, "seed": 1}
 	if logprobs {
-		in["logprobs"] = 1
+		in["logprobs"] = canaryTops
 	}
 	if echo {
 		in["echo"] = true

@@ -77,7 +77,7 @@ func (l *llamaCpp) swap(_ context.Context, _ target, path, _ string) error {
 }
 
 func (l *llamaCpp) ask(ctx context.Context, t target, prompt string, cold bool) (reply, error) {
-	in := map[string]any{"prompt": prompt, "n_predict": canaryTokens, "temperature": 0, "n_probs": 1, "seed": 1}
+	in := map[string]any{"prompt": prompt, "n_predict": canaryTokens, "temperature": 0, "n_probs": canaryTops, "seed": 1}
 	if cold {
 		in["cache_prompt"] = false
 	}

@@ -78,7 +78,7 @@ func (s *sglang) proven(ctx context.Context, t target, path, version string) err
 
 func (s *sglang) ask(ctx context.Context, t target, prompt string, cold bool) (reply, error) {
 	in := map[string]any{
-		"text": prompt, "sampling_params": map[string]any{"max_new_tokens": canaryTokens, "temperature": 0}, "return_logprob": true,
+		"text": prompt, "sampling_params": map[string]any{"max_new_tokens": canaryTokens, "temperature": 0}, "return_logprob": true, "top_logprobs_num": canaryTops,
 	}
 	if cold {
 		in["logprob_start_len"] = 0 // from there on nothing comes out of the cache
