@@ -19,6 +19,9 @@ type dialect interface {
 	// ready returns nil when the server can be asked.
 	ready(ctx context.Context, t target) error
 
+	// copies reports whether servers never read what lies on the shelf.
+	copies() bool
+
 	// swap has a running server load other weights and forget every cache of the
 	// old ones. No request is in flight. After an error, the weights are unknown;
 	// errNoSwap says that this server cannot do it at all.

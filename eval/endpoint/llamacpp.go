@@ -68,6 +68,8 @@ func (l *llamaCpp) prepare(path string) (string, error) {
 	return l.file, copyFile(l.file, path)
 }
 
+func (l *llamaCpp) copies() bool { return !l.onGPU() }
+
 func (l *llamaCpp) swap(_ context.Context, _ target, path, _ string) error {
 	if l.onGPU() || l.file == "" {
 		return errNoSwap

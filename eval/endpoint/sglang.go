@@ -27,6 +27,7 @@ func (s *sglang) command(path, name string, port int) []string {
 func (s *sglang) ready(ctx context.Context, t target) error { return healthy(ctx, t) }
 func (s *sglang) name(name, _ string) string                { return name }
 func (s *sglang) prepare(path string) (string, error)       { return path, nil }
+func (s *sglang) copies() bool                              { return false }
 func (s *sglang) best() eval.Swap                           { return eval.SwapDisk }
 
 func (s *sglang) swap(ctx context.Context, t target, path, version string) error {
