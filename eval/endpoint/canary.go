@@ -112,8 +112,8 @@ func (a answer) distance(b answer) float64 {
 
 // distance returns the largest difference of log-probabilities. Tokens that were
 // written are compared up to the first that differs: after it the two continue
-// different texts. At it, both were the likeliest, so their probabilities are
-// near if the weights are the same.
+// different texts. At it, both were the likeliest, so that they are near each other
+// in the lists of both answers if the weights are the same.
 func (r reply) distance(o reply) float64 {
 	if len(r.prompt) != len(o.prompt) || len(r.values) == 0 && r.text != o.text {
 		return math.Inf(1)
@@ -124,6 +124,9 @@ func (r reply) distance(o reply) float64 {
 	}
 	for i := range min(len(r.values), len(o.values)) {
 		d = max(d, gap(r.values[i], o.values[i]))
+		if i < len(r.tops) && i < len(o.tops) {
+			d = max(d, r.tops[i].distance(o.tops[i]))
+		}
 		if i >= len(r.tokens) || i >= len(o.tokens) || r.tokens[i] != o.tokens[i] {
 			break
 		}

@@ -41,6 +41,7 @@ type commanded struct {
 func (c *commanded) command(string, string, int) []string { panic("endpoint: it is not started here") }
 func (c *commanded) ready(context.Context, target) error  { return nil } // it may load with the first candidate
 func (c *commanded) prepare(path string) (string, error)  { return path, nil }
+func (c *commanded) copies() bool                         { return false }
 func (c *commanded) best() eval.Swap                      { return eval.SwapDisk }
 
 func (c *commanded) name(_, path string) string {

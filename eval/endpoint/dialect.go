@@ -19,6 +19,9 @@ type dialect interface {
 	// ready returns nil when the server can be asked.
 	ready(ctx context.Context, t target) error
 
+	// copies reports whether servers never read what lies on the shelf.
+	copies() bool
+
 	// swap has a running server load other weights and forget every cache of the
 	// old ones. No request is in flight. After an error, the weights are unknown;
 	// errNoSwap says that this server cannot do it at all.
@@ -98,7 +101,7 @@ func (e *nameError) Error() string { return fmt.Sprintf("it serves no model %q",
 func askOpenAI(ctx context.Context, t target, prompt string, logprobs, echo bool) (reply, error) {
 	in := map[string]any{"model": t.name, "prompt": prompt, "max_tokens": canaryTokens, "temperature": 0, "seed": 1}
 	if logprobs {
-		in["logprobs"] = 1
+		in["logprobs"] = canaryTops
 	}
 	if echo {
 		in["echo"] = true

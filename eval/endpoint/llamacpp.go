@@ -68,6 +68,8 @@ func (l *llamaCpp) prepare(path string) (string, error) {
 	return l.file, copyFile(l.file, path)
 }
 
+func (l *llamaCpp) copies() bool { return !l.onGPU() }
+
 func (l *llamaCpp) swap(_ context.Context, _ target, path, _ string) error {
 	if l.onGPU() || l.file == "" {
 		return errNoSwap
@@ -77,7 +79,7 @@ func (l *llamaCpp) swap(_ context.Context, _ target, path, _ string) error {
 }
 
 func (l *llamaCpp) ask(ctx context.Context, t target, prompt string, cold bool) (reply, error) {
-	in := map[string]any{"prompt": prompt, "n_predict": canaryTokens, "temperature": 0, "n_probs": 1, "seed": 1}
+	in := map[string]any{"prompt": prompt, "n_predict": canaryTokens, "temperature": 0, "n_probs": canaryTops, "seed": 1}
 	if cold {
 		in["cache_prompt"] = false
 	}

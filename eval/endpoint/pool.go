@@ -208,7 +208,7 @@ func (p *Servers) Serve(ctx context.Context, c mergesearch.Candidate) (eval.Sess
 	if err != nil {
 		return eval.Session{}, err
 	}
-	defer func() { // a server that was started with it takes it over
+	defer func() { // a server that holds it has taken it over
 		if placed.own {
 			placed.take()
 		}

@@ -20,7 +20,7 @@ type server struct {
 
 	process *process // nil: it runs elsewhere, or not at all
 	target  target
-	started *placed // what it was started with; kept while it may be read
+	current *placed // what it holds, kept until it holds another: some servers read it again
 	run     string  // names its present process
 
 	holds   string // fingerprint of the weights that are proved to answer; empty: none
@@ -59,6 +59,8 @@ func (s *server) load(ctx context.Context, c mergesearch.Candidate, p *placed) (
 	defer func() {
 		if err != nil {
 			s.holds, s.dirty = "", true
+		} else if r := report.How; r != eval.SwapNone {
+			s.keep(p)
 		}
 		report.Total, report.Err = time.Since(began), err
 	}()
@@ -275,8 +277,23 @@ func (s *server) launch(ctx context.Context, p *placed) error {
 
 // giveBack makes a candidate's place its own again, where the server holds it.
 func (s *server) giveBack(p *placed) {
-	if s.started == p {
-		s.started, p.own = nil, true
+	if s.current == p {
+		s.current, p.own = nil, true
+	}
+}
+
+// keep holds the place of what was loaded, and lets go of the one before.
+func (s *server) keep(p *placed) {
+	s.letGo()
+	if p.own && !s.dialect.copies() {
+		s.current, p.own = p, false
+	}
+}
+
+func (s *server) letGo() {
+	if s.current != nil {
+		s.current.take()
+		s.current = nil
 	}
 }
 
@@ -313,9 +330,6 @@ func (s *server) launchOnce(ctx context.Context, p *placed) error {
 	if err == nil && final != nil {
 		err = final
 	}
-	if err == nil && p.own && path == p.path {
-		s.started, p.own = p, false
-	}
 	return err
 }
 
@@ -327,10 +341,7 @@ func (s *server) end() {
 	}
 	s.target.idle()
 	s.holds = ""
-	if s.started != nil {
-		s.started.take()
-		s.started = nil
-	}
+	s.letGo()
 }
 
 // check proves, after the last answer, that the weights are still the same.

@@ -27,6 +27,7 @@ func (s *sglang) command(path, name string, port int) []string {
 func (s *sglang) ready(ctx context.Context, t target) error { return healthy(ctx, t) }
 func (s *sglang) name(name, _ string) string                { return name }
 func (s *sglang) prepare(path string) (string, error)       { return path, nil }
+func (s *sglang) copies() bool                              { return false }
 func (s *sglang) best() eval.Swap                           { return eval.SwapDisk }
 
 func (s *sglang) swap(ctx context.Context, t target, path, version string) error {
@@ -78,7 +79,7 @@ func (s *sglang) proven(ctx context.Context, t target, path, version string) err
 
 func (s *sglang) ask(ctx context.Context, t target, prompt string, cold bool) (reply, error) {
 	in := map[string]any{
-		"text": prompt, "sampling_params": map[string]any{"max_new_tokens": canaryTokens, "temperature": 0}, "return_logprob": true,
+		"text": prompt, "sampling_params": map[string]any{"max_new_tokens": canaryTokens, "temperature": 0}, "return_logprob": true, "top_logprobs_num": canaryTops,
 	}
 	if cold {
 		in["logprob_start_len"] = 0 // from there on nothing comes out of the cache

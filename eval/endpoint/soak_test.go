@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"mergesearch"
 	"mergesearch/eval"
@@ -107,7 +108,7 @@ func newSoak(t *testing.T, kind string) *soak {
 		return os.Truncate(path, 100)
 	}
 	o.Swapped = func(r endpoint.SwapReport) { k.last = append(k.last, fmt.Sprintf("%+v", r)) }
-	o.Limits.Swap, o.Limits.Canary = o.Limits.Swap/20, o.Limits.Canary/5
+	o.Limits.Swap, o.Limits.Canary = 1500*time.Millisecond, 4*time.Second
 	k.servers = openKind(t, kind, o)
 	var err error
 	if k.scorer, err = eval.New(eval.Options{Tasks: soakTasks(t, k.servers.Profile()), Endpoint: k.servers, Tokenizer: tokenizer, Concurrency: 4}); err != nil {
@@ -190,7 +191,7 @@ func same(a, b []eval.Sample) bool { return fmt.Sprintf("%+v", a) == fmt.Sprintf
 // Every wrong state of a server is caught before a score is returned, and no right
 // one is doubted.
 func TestSoak(t *testing.T) {
-	swaps := 70
+	swaps := 60
 	if n, err := strconv.Atoi(os.Getenv(swapsEnv)); err == nil {
 		swaps = n
 	}

@@ -33,6 +33,7 @@ func (v *vllm) command(path, name string, port int) []string {
 func (v *vllm) ready(ctx context.Context, t target) error { return healthy(ctx, t) }
 func (v *vllm) name(name, _ string) string                { return name }
 func (v *vllm) prepare(path string) (string, error)       { return path, nil }
+func (v *vllm) copies() bool                              { return false }
 func (v *vllm) best() eval.Swap                           { return eval.SwapDisk }
 
 func (v *vllm) swap(ctx context.Context, t target, path, _ string) error {

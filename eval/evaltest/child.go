@@ -128,7 +128,8 @@ func (f *Fake) run(address string) int {
 
 // leaveBehind starts a process that outlives this one.
 func leaveBehind(attributes *syscall.SysProcAttr, files ...*os.File) {
-	c := exec.Command(os.Args[0], ChildArgument, linger)
+	// It carries its server's arguments, so that a test can tell whose it is.
+	c := exec.Command(os.Args[0], append([]string{ChildArgument, linger}, os.Args[3:]...)...)
 	c.SysProcAttr, c.ExtraFiles = attributes, files
 	if err := c.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)

@@ -2,6 +2,7 @@ package evaltest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -340,6 +341,30 @@ func (f *Fake) blur(values []any, nan bool) {
 			values[i] = math.Min(0, x+f.jitter())
 		}
 	}
+}
+
+// top is one of the likeliest tokens at a position.
+type top struct {
+	id    int32
+	value float64
+}
+
+// tops returns the n likeliest tokens at each position from the given place on.
+func (f *Fake) tops(m Model, ids []int32, from, n int) [][]top {
+	var out [][]top
+	for i := from; i < len(ids); i++ {
+		next := m.next(ids[:i])
+		all := make([]top, Vocabulary)
+		for id, v := range next {
+			all[id] = top{int32(id), v}
+		}
+		slices.SortStableFunc(all, func(a, b top) int { return cmp.Compare(b.value, a.value) })
+		for j := range n {
+			all[j].value = math.Min(0, all[j].value+f.jitter())
+		}
+		out = append(out, all[:n:n])
+	}
+	return out
 }
 
 // Requests returns how many questions were answered.

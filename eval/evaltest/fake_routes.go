@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
 // routes are those of the dialect.
@@ -127,7 +128,7 @@ func (f *Fake) completions(w http.ResponseWriter, r *http.Request) {
 		// Log-probabilities of a prompt cannot come out of a cache.
 		m, nan := f.answering(ids, !in.Echo)
 		c := in.choice(m, i, ids, maxTokens)
-		f.shape(c, nan)
+		f.shape(c, m, ids, nan, in.Logprobs)
 		choices = append(choices, c)
 	}
 	response := map[string]any{
@@ -142,21 +143,53 @@ func (f *Fake) completions(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, response)
 }
 
-// shape puts the log-probabilities of a choice into the form of the dialect.
-func (f *Fake) shape(c map[string]any, nan bool) {
+// shape puts the log-probabilities of a choice into the form of the dialect, with
+// the likeliest tokens of those that it wrote.
+func (f *Fake) shape(c map[string]any, m Model, prompt []int32, nan bool, n *int) {
 	l, ok := c["logprobs"].(map[string]any)
 	if !ok {
 		return
 	}
 	values, _ := l["token_logprobs"].([]any)
+	tokens, _ := l["tokens"].([]any)
 	f.blur(values, nan)
+	var ids []int32
+	for _, t := range tokens {
+		var id int32
+		if _, err := fmt.Sscanf(t.(string), "token_id:%d", &id); err != nil {
+			panic(err)
+		}
+		ids = append(ids, id)
+	}
+	written := ids
+	if len(ids) >= len(prompt) && slices.Equal(ids[:len(prompt)], prompt) {
+		written = ids[len(prompt):] // the prompt was echoed
+	}
+	var tops [][]top
+	if *n > 1 {
+		tops = f.tops(m, slices.Concat(prompt, written), len(prompt), *n)
+	}
 	if f.options.Dialect != LlamaCpp {
+		if list, ok := l["top_logprobs"].([]any); ok && tops != nil {
+			for i, position := range tops {
+				likeliest := map[string]any{}
+				for _, t := range position {
+					likeliest[fmt.Sprintf("token_id:%d", t.id)] = t.value
+				}
+				list[len(list)-len(tops)+i] = likeliest
+			}
+		}
 		return
 	}
-	tokens, _ := l["tokens"].([]any)
 	var content []any
 	for i, v := range values {
-		content = append(content, map[string]any{"token": tokens[i], "logprob": v, "top_logprobs": []any{}})
+		var likeliest []any
+		if tops != nil {
+			for _, t := range tops[i] {
+				likeliest = append(likeliest, map[string]any{"id": t.id, "token": fmt.Sprint(t.id), "logprob": t.value})
+			}
+		}
+		content = append(content, map[string]any{"id": ids[i], "token": fmt.Sprint(ids[i]), "logprob": v, "top_logprobs": likeliest})
 	}
 	c["logprobs"] = map[string]any{"content": content}
 }
@@ -290,7 +323,7 @@ func (f *Fake) generate(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	text = decode(ids[len(in.IDs):])
-	var input, output, tops []any
+	var input, output, tops, best []any
 	if in.Logprob {
 		from := len(in.IDs) - 1
 		if in.From != nil && *in.From >= 0 {
@@ -311,12 +344,20 @@ func (f *Fake) generate(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	for _, position := range f.tops(m, ids, len(in.IDs), in.Top) {
+		var list []any
+		for _, t := range position {
+			list = append(list, []any{t.value, t.id, nil})
+		}
+		best = append(best, list)
+	}
 	f.mu.Lock()
 	version := f.version
 	f.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"text": text, "meta_info": map[string]any{
 		"id": "1", "prompt_tokens": len(in.IDs), "completion_tokens": len(ids) - len(in.IDs), "weight_version": version,
-		"input_token_logprobs": input, "output_token_logprobs": output, "input_top_logprobs": tops,
+		"input_token_logprobs": input, "output_token_logprobs": output,
+		"input_top_logprobs": tops, "output_top_logprobs": best,
 	}})
 }
 
@@ -349,9 +390,8 @@ func (f *Fake) native(w http.ResponseWriter, r *http.Request) {
 	}
 	ids := prompts[0]
 	m, nan := f.answering(ids, in.Cache == nil || *in.Cache)
-	zero := 0
-	c := request{Logprobs: &zero}.choice(m, 0, ids, in.Max)
-	f.shape(c, nan)
+	c := request{Logprobs: &in.Probs}.choice(m, 0, ids, in.Max)
+	f.shape(c, m, ids, nan, &in.Probs)
 	response := map[string]any{"content": c["text"], "model": f.name(), "tokens_evaluated": len(ids), "stop": true}
 	if in.Probs > 0 {
 		response["completion_probabilities"] = c["logprobs"].(map[string]any)["content"]

@@ -32,11 +32,18 @@ func mixed(a, b uint64) uint64 {
 	return xxh3.HashStringSeed("mixed", a^b*3)
 }
 
+// flatSeed stands for a Flat model.
+const flatSeed = 1<<64 - 1
+
 // blob returns the bytes of the three tensors.
 func (m Model) blob() []byte {
 	b := make([]byte, blobBytes)
-	binary.LittleEndian.PutUint64(b, m.Seed)
-	binary.LittleEndian.PutUint64(b[8:], second(m.Seed))
+	seed := m.Seed
+	if m.Flat {
+		seed = flatSeed
+	}
+	binary.LittleEndian.PutUint64(b, seed)
+	binary.LittleEndian.PutUint64(b[8:], second(seed))
 	answers, err := json.Marshal(m.Answers)
 	if err != nil || len(answers) > answerBytes {
 		panic("evaltest: a model that knows too much")
@@ -48,6 +55,7 @@ func (m Model) blob() []byte {
 // modelOf reads the bytes of the three tensors.
 func modelOf(b []byte) (Model, error) {
 	m := Model{Seed: mixed(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]))}
+	m.Flat = m.Seed == flatSeed
 	answers := bytes.TrimRight(b[16:blobBytes], "\x00")
 	if len(answers) == 0 {
 		return m, nil
