@@ -343,22 +343,22 @@ func (f *Fake) blur(values []any, nan bool) {
 	}
 }
 
-// top is one of the likeliest tokens at a position.
-type top struct {
+// named is one of the likeliest tokens at a position.
+type named struct {
 	id    int32
 	value float64
 }
 
 // tops returns the n likeliest tokens at each position from the given place on.
-func (f *Fake) tops(m Model, ids []int32, from, n int) [][]top {
-	var out [][]top
+func (f *Fake) tops(m Model, ids []int32, from, n int) [][]named {
+	var out [][]named
 	for i := from; i < len(ids); i++ {
 		next := m.next(ids[:i])
-		all := make([]top, Vocabulary)
+		all := make([]named, Vocabulary)
 		for id, v := range next {
-			all[id] = top{int32(id), v}
+			all[id] = named{int32(id), v}
 		}
-		slices.SortStableFunc(all, func(a, b top) int { return cmp.Compare(b.value, a.value) })
+		slices.SortStableFunc(all, func(a, b named) int { return cmp.Compare(b.value, a.value) })
 		for j := range n {
 			all[j].value = math.Min(0, all[j].value+f.jitter())
 		}

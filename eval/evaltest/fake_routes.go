@@ -165,7 +165,7 @@ func (f *Fake) shape(c map[string]any, m Model, prompt []int32, nan bool, n *int
 	if len(ids) >= len(prompt) && slices.Equal(ids[:len(prompt)], prompt) {
 		written = ids[len(prompt):] // the prompt was echoed
 	}
-	var tops [][]top
+	var tops [][]named
 	if *n > 1 {
 		tops = f.tops(m, slices.Concat(prompt, written), len(prompt), *n)
 	}
