@@ -42,7 +42,7 @@ func (s *source) read(e entry) error {
 	}
 	s.words = words
 	if s.template, err = jinja.Parse(words); err != nil {
-		return refuse(e.value, e.path, err.Error(), "supported: {{column}}, attributes, indices, and the filters length, string, int, join, list, replace, trim, lower, upper")
+		return refuse(e.value, e.path, err.Error(), "supported: expressions, filters and tests, {% if %}, {% for %}, {% set %}; not macros, includes or blocks")
 	}
 	return nil
 }
