@@ -55,7 +55,7 @@ func (s *source) read(e entry) error {
 	}
 	s.words = words
 	if s.template, err = jinja.Parse(words); err != nil {
-		return e.refuse(err.Error(), "")
+		return e.refuse(err.Error(), "supported: expressions, filters and tests, {% if %}, {% for %}, {% set %}; not macros, includes or blocks")
 	}
 	return nil
 }

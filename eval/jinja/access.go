@@ -12,7 +12,7 @@ func (r *rendering) attribute(of any, name string, at int) (any, error) {
 	}
 	switch of.(type) {
 	case map[string]any, *Dict:
-		if v, ok, err := entry(of, name); ok || err != nil {
+		if v, ok, err := r.entry(of, name); ok || err != nil {
 			return v, err
 		}
 	}
@@ -53,7 +53,7 @@ func (r *rendering) index(of, key any, at int) (any, error) {
 	case *undefined:
 		return nil, of.fault
 	case map[string]any, *Dict:
-		if v, ok, err := entry(of, key); ok && err == nil {
+		if v, ok, err := r.entry(of, key); ok && err == nil {
 			return v, nil
 		}
 	case []any:

@@ -1,29 +1,40 @@
-// Package jinja evaluates the part of the Jinja template language that task
-// files use to turn a document (one line of a data file) into a question, its
-// choices and its answer.
+// Package jinja evaluates the Jinja template language as the task files of
+// lm-evaluation-harness use it: to turn a document (one line of a data file) into a
+// question, its choices and its answer.
 //
 // In goes the text of a template and a document decoded from JSON (nil, bool,
-// int64, float64, string, []any, map[string]any); out comes text, or, for a
-// template that is exactly one {{ expression }}, the typed value itself. The
-// harness renders such a template to text and parses the text as a Python
-// literal; keeping the type gives the same without the detour.
+// int64, float64, string, []any, *Dict or map[string]any); out comes text, or, for
+// a template that is exactly one {{ expression }}, the typed value itself. The
+// harness always renders to text and reads some texts back as Python literals:
+// Text and Literal do the same.
 //
-// Types to know: Template (Parse, Text, Value), Error (a position in code points
-// and what is wrong there).
+// Types to know: Template (Parse, Text, Value), Dict (a mapping in the order of its
+// document; ReadJSON makes them), Tuple, Error (a position in code points and what
+// is wrong there). Print prints any value as Python's str does, Str a scalar.
 //
-// What is understood: literal text, comments, names, attribute and index access
-// with Python's negative indices over code points, string and number literals,
-// filters (length, string, int, join, list, replace, trim, lower, upper,
-// capitalize) and the string and list methods that task files use (strip,
-// lstrip, rstrip, lower, upper, capitalize, replace, split, join, index).
-// Newlines are kept as Jinja keeps them with keep_trailing_newline set, and
-// values are printed as Python's str prints them. A name that the document does
-// not have is an error (StrictUndefined).
+// The language: text, comments, {% raw %}, white space control; {% if %}, {% for %}
+// with its filter, else, tuples and loop.index and the like, {% set %}, namespaces;
+// every operator but **, chained comparisons, conditional expressions, slices,
+// lists, tuples, dicts; the filters, tests and methods in filters, tests,
+// textMethods, listMethods and dictMethods; range, dict. The environment is the
+// harness's: a name that the document lacks is an error once it is used
+// (StrictUndefined), newlines are kept, nothing is escaped, regex_replace is there.
+//
+// Values are Python's: indices and lengths count code points, True is 1, / divides
+// exactly, floats print their shortest form, lists print with the quotes of repr,
+// and upper and lower case are Unicode's full ones. Goldens compare with Jinja2 for
+// every template of the harness (docs/peers/lmeval).
 //
 // Invariants: evaluation reads the document and never changes it; a template is
-// safe for concurrent use; whatever is not understood is refused by name with its
-// position, never passed through as text.
+// safe for concurrent use; a rendering ends after at most a million steps, 32 MiB
+// and two seconds of regular expressions; the same template and document give the
+// same text; whatever is not understood is refused by name with its position
+// (Error.Unsupported), never passed through as text.
 //
-// Not here: statements ({% if %}, {% for %}, {% set %}), tests, comparisons and
-// arithmetic, which are refused for now; templates of chat messages.
+// Not here: macros, blocks, includes, recursive loops, formatting with %, methods
+// that change a value, whole numbers beyond 64 bits, printing or going through a
+// map[string]any of several keys, whose order is lost; templates of chat messages.
+//
+// See https://jinja.palletsprojects.com/en/stable/templates/ and Python's library
+// reference for str, list and dict.
 package jinja

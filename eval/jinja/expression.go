@@ -446,7 +446,7 @@ func (e dict) value(r *rendering) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		hash, err := hashOf(key)
+		hash, err := r.hash(key)
 		if err != nil {
 			return nil, place(err, e.at)
 		}

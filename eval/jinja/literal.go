@@ -235,7 +235,7 @@ func (l *literalReader) dict() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		hash, err := hashOf(key)
+		hash, err := newRendering(nil).hash(key)
 		if err != nil {
 			return nil, l.typeError(err.Error())
 		}

@@ -535,12 +535,12 @@ func listCount(r *rendering, of any, a values) (any, error) {
 	return n, nil
 }
 
-func dictGet(_ *rendering, of any, a values) (any, error) {
+func dictGet(r *rendering, of any, a values) (any, error) {
 	args, err := a.bind(1, "key", "default")
 	if err != nil {
 		return nil, err
 	}
-	v, ok, err := entry(of, args[0])
+	v, ok, err := r.entry(of, args[0])
 	switch {
 	case ok || err != nil:
 		return v, err

@@ -320,7 +320,7 @@ func (r *rendering) equalMappings(a, b any) (bool, error) {
 		a = d
 	}
 	for k, v := range a.(*Dict).All() {
-		w, ok, err := entry(b, k)
+		w, ok, err := r.entry(b, k)
 		if err != nil || !ok {
 			return false, err
 		}
@@ -421,7 +421,7 @@ func (r *rendering) contains(of, x any) (bool, error) {
 		}
 		return strings.Contains(of, s), r.charge(len(of))
 	case map[string]any, *Dict:
-		_, ok, err := entry(of, x)
+		_, ok, err := r.entry(of, x)
 		return ok, err
 	}
 	items, err := r.items(of)

@@ -15,9 +15,6 @@ const (
 	spaceChars = `\s\x1c-\x1f`
 )
 
-// matchTimeout ends a pattern that backtracks without end.
-const matchTimeout = 2 * time.Second
-
 // regexReplace is the harness's filter over Python's re.sub.
 func regexReplace(r *rendering, of any, a values) (any, error) {
 	args, err := a.bind(2, "pattern", "repl", "count")
@@ -42,12 +39,15 @@ func regexReplace(r *rendering, of any, a values) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the pattern %q: %w", texts[1], err)
 	}
-	re.MatchTimeout = matchTimeout
+	re.MatchTimeout = max(r.match, time.Millisecond)
 	parts, err := replacement(texts[2], re)
 	if err != nil {
 		return nil, err
 	}
-	return r.substitute(re, texts[0], parts, count)
+	start := time.Now()
+	v, err := r.substitute(re, texts[0], parts, count)
+	r.match -= time.Since(start)
+	return v, err
 }
 
 // substitute writes the parts for each match; count 0 means all.
@@ -73,7 +73,7 @@ func (r *rendering) substitute(re *regexp2.Regexp, s string, parts []replacement
 		m, err = re.FindNextMatch(m)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the pattern takes too long")
+		return nil, refuse("a pattern that takes so long")
 	}
 	b.WriteString(string(runes[from:]))
 	return b.String(), nil

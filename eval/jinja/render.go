@@ -4,18 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // budget bounds the work of one rendering, in units: one for each byte and
 // elementCost for each element that is made or looked through, and stepCost for
-// each expression and statement. It allows two million steps or 64 MiB of text.
+// each expression and statement. It allows a million steps or 32 MiB of text.
 const (
-	budget      = 1 << 26
+	budget      = 1 << 25
 	stepCost    = 32
 	elementCost = 16
 )
 
-var errBudget = errors.New("the template does more than it may: 2 million steps, or 64 MiB of text")
+// matchTime is what the regular expressions of one rendering may take together: they
+// can backtrack without end.
+const matchTime = 2 * time.Second
+
+var errBudget = errors.New("the template does more than it may: 1 million steps, or 32 MiB of text")
 
 // rendering is a template at work on one document.
 type rendering struct {
@@ -24,11 +29,12 @@ type rendering struct {
 	left   int              // of the budget
 	depth  int              // of the value that is being printed or compared
 	at     int              // where the filter stands that is at work
+	match  time.Duration    // left for regular expressions
 	out    *strings.Builder
 }
 
 func newRendering(doc map[string]any) *rendering {
-	return &rendering{doc: doc, scopes: make([]map[string]any, 1), left: budget, out: &strings.Builder{}}
+	return &rendering{doc: doc, scopes: make([]map[string]any, 1), left: budget, match: matchTime, out: &strings.Builder{}}
 }
 
 // charge takes from the budget.
@@ -121,7 +127,7 @@ func (r *rendering) lookup(name string) (any, bool) {
 	return f, ok
 }
 
-func (t text) run(r *rendering) error { return r.write(string(t), 1) }
+func (t text) run(r *rendering) error { return r.write(t.text, t.at) }
 
 func (p print) run(r *rendering) error {
 	v, err := r.defined(p.of)

@@ -139,7 +139,7 @@ func unique(r *rendering, of any, a values) (any, error) {
 	seen := map[any]bool{}
 	var out []any
 	for _, e := range elements {
-		hash, err := hashOf(e.key)
+		hash, err := r.hash(e.key)
 		if err != nil {
 			return nil, err
 		}

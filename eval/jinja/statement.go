@@ -7,7 +7,10 @@ type statement interface {
 	run(r *rendering) error
 }
 
-type text string
+type text struct {
+	text string
+	at   int
+}
 
 // print is {{ expression }}.
 type print struct {
@@ -61,7 +64,7 @@ func (p *parser) statements(end ...string) ([]statement, error) {
 			}
 			return body, nil
 		case data:
-			body = append(body, text(t.text))
+			body = append(body, text{t.text, t.at})
 		case beginPrint:
 			e, err := p.tuple(true, false)
 			if err != nil {

@@ -33,7 +33,7 @@ type Template struct {
 }
 
 // maxSource bounds the bytes of a template, and with them the tokens and nodes.
-const maxSource = 1 << 20
+const maxSource = 1 << 18
 
 // Parse parses a template. It returns an *Error for what is not understood.
 func Parse(source string) (*Template, error) {

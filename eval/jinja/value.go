@@ -250,8 +250,8 @@ func (r *rendering) ordered(v any) (*Dict, error) {
 }
 
 // entry looks a key up in a mapping.
-func entry(mapping, key any) (v any, found bool, err error) {
-	hash, err := hashOf(key)
+func (r *rendering) entry(mapping, key any) (v any, found bool, err error) {
+	hash, err := r.hash(key)
 	if err != nil {
 		return nil, false, err
 	}
@@ -269,9 +269,13 @@ func entry(mapping, key any) (v any, found bool, err error) {
 // tupleHash is the hash of a tuple, told apart from that of any string.
 type tupleHash string
 
-// hashOf gives equal results for keys that Python takes for the same: 1, 1.0 and
+// hash gives equal results for keys that Python takes for the same: 1, 1.0 and
 // True are.
-func hashOf(key any) (any, error) {
+func (r *rendering) hash(key any) (any, error) {
+	if err := r.enter(); err != nil {
+		return nil, err
+	}
+	defer r.leave()
 	switch k := key.(type) {
 	case nil, string, int64:
 		return k, nil
@@ -288,11 +292,15 @@ func hashOf(key any) (any, error) {
 	case Tuple:
 		var b strings.Builder
 		for _, x := range k {
-			h, err := hashOf(x)
+			h, err := r.hash(x)
 			if err != nil {
 				return nil, err
 			}
-			fmt.Fprintf(&b, "%T %s,", h, strconv.Quote(fmt.Sprint(h)))
+			text := strconv.Quote(fmt.Sprint(h))
+			if err := r.charge(len(text)); err != nil {
+				return nil, err
+			}
+			fmt.Fprintf(&b, "%T %s,", h, text)
 		}
 		return tupleHash(b.String()), nil
 	case *undefined:

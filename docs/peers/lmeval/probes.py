@@ -6,6 +6,8 @@ ast.literal_eval. `unrepeatable` tells results that hold addresses.
 
 import random
 import re
+import sys
+import unicodedata
 
 DOCUMENT = {
     "s": "What is 2+2?", "t": " \t pad it's \"x\" \n", "e": "", "u": "naïve ΣΊΣΥΦΟΣ ﬁß 日本 😀e\u0301", "w": "a,b,,c", "c": "hello World-foo (bar) ǆ",
@@ -15,6 +17,11 @@ DOCUMENT = {
     "d": {"text": ["three", "four"], "label": ["A", "B"], "n": 1, "a b": "space", "items": 5}, "g": {},
     "dd": [{"name": "Bo", "age": 3, "at": {"x": 1}}, {"name": "al", "age": 2, "at": {"x": 2}}, {"name": "Al", "age": 3, "at": {}}],
 }
+
+ASSIGNED = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) not in ("Cn", "Cs", "Co")]
+DOCUMENT["casing"] = [c for c in ASSIGNED if len(c.upper()) > 1 or len(c.lower()) > 1 or c.title() != c.upper()]
+DOCUMENT["letters"] = random.Random("letters").sample(ASSIGNED, 600)
+DOCUMENT["digitals"] = [c for c in ASSIGNED if c.isdigit()]
 
 TEXTS = ["s", "t", "e", "u", "w", "c", "lines", "digits", "half", "arabic", "bad", "exp", "under", "inf", "'A'", "'it\\'s'", '"q\\"q"', "'\\u00e9\\x41\\101\\d'", "'ab' 'cd'", "d['a b']", "dd[0].name", "l[1]"]
 NUMBERS = ["n", "m", "z", "i", "x", "y", "h", "b", "f", "0", "1", "2", "3", "-1", "10", "2.0", "0.1", "1e-7", "1_000", "0x1F", "d.n", "dd[1].age", "k[0]"]
@@ -50,6 +57,10 @@ OPERATORS = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=
 SLICES = ["[0]", "[-1]", "[1:]", "[:2]", "[1:3]", "[::2]", "[::-1]", "[-2:]", "[:-1]", "[5:1]", "[4:1:-1]", "[-99:99]", "[::-3]", "[b]", "[n]", "[none:2]", "[1.0]", "['text']", "[:]", "[0:0]", "[x:]", "[::0]", "[99]", "[1:2][0]"]
 
 WRITTEN = [
+    *["{% for x in " + many + " %}{{ x." + method + "() }},{% endfor %}" for many in ("casing", "letters", "digitals")
+      for method in ("upper", "lower", "title", "capitalize", "isalpha", "isalnum", "isdigit", "isdecimal", "isspace", "isupper", "islower", "strip")],
+    "{{ casing|join|title }}", "{{ casing|join|lower }}", "{{ letters|join(' a')|upper }}", "{{ letters|join('Σ')|lower }}", "{{ (letters|join('A')).title() }}", "{{ letters }}",
+    "{{ digitals|map('int')|list }}", "{{ digitals|map('float')|list }}", "{{ letters|join.split() }}", "{{ (letters|join).split() }}", "{{ (letters|join).splitlines() }}",
     "{% for x in l %}{{ loop.index }}/{{ loop.length }}:{{ x }}{% if not loop.last %}, {% endif %}{% endfor %}",
     "{% for x in l %}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.depth }}{% endfor %}",
     "{% for x in v %}{{ x }}{% else %}empty {{ s }}{% endfor %}",
