@@ -146,7 +146,7 @@ func (c *config) check() error {
 	case strings.ContainsAny(c.name, "/\n\t "):
 		return &mergesearch.InputError{Field: "task", Problem: fmt.Sprintf("%q: a task name cannot hold spaces or slashes", c.name)}
 	case c.data.missing():
-		return missing("dataset_kwargs.data_files", "name the data file of each split: {test: questions.jsonl}")
+		return missing("dataset_path", "json, csv or parquet, with the files under dataset_kwargs: {data_files: {test: questions.jsonl}}, or the name of a data set in the hub cache")
 	case !c.text.given() && c.output != Rolling:
 		return missing("doc_to_text", "name the column that holds the question")
 	case !c.target.given():
@@ -199,6 +199,9 @@ func (c *config) resolve() error {
 		if err := f.resolve(c); err != nil {
 			return err
 		}
+	}
+	if p := c.processResults.port; p != nil && p.Results == nil {
+		return c.processResults.at.refuse(p.Name+" does not score answers", "")
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
 	"mergesearch"
@@ -46,41 +45,18 @@ func FuzzTask(f *testing.F) {
 	f.Add("? a\n: b")
 	f.Add("<<: {a: 1}")
 	f.Add("task: |\n  a\ndoc_to_text: !function utils.f\n")
+	docs := documents(f, fuzzLines)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parse(text)
 		if err != nil {
 			onlyInputErrors(t, err)
 			return
 		}
-		docs := map[string][]document{}
-		for name := range c.data.files {
-			if docs[name], err = parseDocuments([]byte(fuzzLines)); err != nil {
-				t.Fatal(err)
-			}
+		all := map[string][]document{}
+		for name := range c.data.DataFiles {
+			all[name] = docs
 		}
-		_, err = newTask(c, Reading{}, docs)
-		onlyInputErrors(t, err)
-	})
-}
-
-// FuzzJSONL feeds arbitrary data files to a good task.
-func FuzzJSONL(f *testing.F) {
-	f.Add(fuzzLines)
-	f.Add("[" + strings.ReplaceAll(strings.TrimSpace(fuzzLines), "\n", ",") + "]")
-	f.Add("\ufeff{}")
-	f.Add(`{"q": {"a": [1e400]}}`)
-	task := strings.NewReplacer("training_split: a\n", "", "num_fewshot: 1\n", "", `[x, "no"]`, "choices").Replace(fuzzTask)
-	f.Fuzz(func(t *testing.T, text string) {
-		c, err := parse(task)
-		if err != nil {
-			t.Fatal(err)
-		}
-		docs, err := parseDocuments([]byte(text))
-		if err != nil {
-			onlyInputErrors(t, err)
-			return
-		}
-		_, err = newTask(c, Reading{}, map[string][]document{"c": docs})
+		_, err = newTask(c, Reading{}, all)
 		onlyInputErrors(t, err)
 	})
 }

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,9 +38,7 @@ func assembleAs(t *testing.T, text string, r Reading) *Task {
 		lines := fmt.Sprintf(`{"q": "%[1]s1", "w": "yes", "c": ["yes", "no", "日本"], "l": 0}
 {"q": "%[1]s2", "w": "no", "c": ["yes", "no"], "l": 1}
 `, name)
-		if docs[name], err = parseDocuments([]byte(lines)); err != nil {
-			t.Fatal(err)
-		}
+		docs[name] = documents(t, lines)
 		for k := range docs[name] {
 			docs[name][k].file = fmt.Sprint(i)
 		}
@@ -266,4 +266,20 @@ func continuations(q question) []string {
 		out = append(out, p.continuation)
 	}
 	return out
+}
+
+// documents reads JSON lines as a task would.
+func documents(t testing.TB, lines string) []document {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "a.jsonl")
+	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := dataSource{}
+	s.Path, s.DataFiles = "json", map[string][]string{"a": {file}}
+	docs, err := s.read(splitName{name: "a"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return docs
 }

@@ -255,7 +255,7 @@ func words(s string) int {
 
 // gradePorted scores by the task's ported process_results.
 func (t *Task) gradePorted(q *question, a port.Answers, pipeline string, g *graded) error {
-	found, err := t.results.Results(q.fields, a)
+	found, err := t.results.Results(plainFields(q.fields), a)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.results.Name, err)
 	}

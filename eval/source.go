@@ -101,7 +101,10 @@ func (s *source) value(d document) (any, error) {
 	case s.literal != nil:
 		return s.literal, nil
 	case s.function.given():
-		v, err := s.function.port.Value(d.fields)
+		if s.function.port.Value == nil {
+			return nil, s.at.refuse(s.function.port.Name+" does not make a value of a document", "")
+		}
+		v, err := s.function.port.Value(plainFields(d.fields))
 		if err != nil {
 			return nil, d.refuse(s.at.path, s.function.port.Name+": "+err.Error(), "")
 		}

@@ -57,6 +57,7 @@ type pair struct{ context, continuation string }
 type Reading struct {
 	Draw   Draw   // of examples; empty: DrawPerItem
 	System string // system_instruction, before everything else
+	Cache  string // hub cache of Hugging Face (dataset.HubCache), for data sets by name; empty: none
 	Shots  *int   // num_fewshot instead of the task's own, unless that is 0
 
 	// Chat asks for completions as a conversation, apply_chat_template of the
@@ -143,6 +144,7 @@ func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 	if r.Shots != nil && (l.shots > 0 || c.shotsAt.value == nil) && c.output != Rolling {
 		l.shots = *r.Shots
 	}
+	l.data.Cache = r.Cache
 	plan, err := l.planSplits()
 	if err != nil {
 		return nil, err
@@ -182,7 +184,7 @@ func (l *loading) read(s splitName) ([]document, error) {
 	if docs, done := l.docs[s.name]; done {
 		return docs, nil
 	}
-	docs, err := l.data.read(s)
+	docs, err := l.data.read(s, l.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +204,7 @@ func (f *function) process(docs []document) ([]document, error) {
 	}
 	fields := make([]map[string]any, len(docs))
 	for i, d := range docs {
-		fields[i] = d.fields
+		fields[i] = plainFields(d.fields)
 	}
 	kept, err := f.port.Docs(fields)
 	if err != nil {

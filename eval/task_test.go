@@ -52,7 +52,7 @@ func TestTaskFaults(t *testing.T) {
 		{"no function", "metadata: {version: 1}", "process_docs: x", "13:15", "process_docs", "want a function", ""},
 		{"python function", "doc_to_text: prompt", "doc_to_text: !function utils.f", "8:14", "doc_to_text", "no port of the Python function utils.f", "hellaswag"},
 		{"anchor", "doc_to_text: prompt", "doc_to_text: &a prompt", "8:14", "doc_to_text", "anchors", ""},
-		{"hub data", "dataset_path: json", "dataset_path: cais/mmlu", "2:15", "dataset_path", "not a local", ""},
+		{"hub data", "dataset_path: json", "dataset_path: cais/mmlu", "2:15", "dataset_path", "not on this machine", ""},
 		{"tag", "doc_to_text: prompt", "doc_to_text: !python x", "8:14", "doc_to_text", "YAML tag !python", ""},
 		{"unknown split", "test_split: test", "test_split: tset", "6:13", "test_split", `no split "tset"`, `"test"`},
 		{"same split twice", "test_split: test", "test_split: search", "6:13", "test_split", "the same data", ""},
@@ -145,7 +145,7 @@ func TestDataFaults(t *testing.T) {
 		{"same choices", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "x"], "label": 0}`, 1, "choices", "all choices are the same"},
 		{"choices text", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": "xy", "label": 0}`, 1, "choices", "want a list"},
 		{"array cut off", generateTask, "v.jsonl", "[{\"id\": 1, \"prompt\": \"a\", \"answer\": \"x\"},\n", 2, "", "too early"},
-		{"array second line", choiceTask, "v.jsonl", "[{\"id\": 1, \"prompt\": \"a\", \"choices\": [1, 2], \"label\": 1},\n {\"id\": 2, \"prompt\": \"b\"}]", 2, "choices", "lacks this column"},
+		{"array second line", choiceTask, "v.jsonl", "[{\"id\": 1, \"prompt\": \"a\", \"choices\": [1, 2], \"label\": 1},\n {\"id\": 2, \"prompt\": \"b\"}]", 2, "choices", "found null"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := dataFiles(c.task)
