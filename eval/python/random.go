@@ -104,7 +104,7 @@ func (r *Random) Random() float64 {
 }
 
 // unit joins 27 and 26 bits.
-func unit(a, b uint32) float64 { return (float64(a)*(1<<26) + float64(b)) * (1.0 / (1 << 53)) }
+func unit(a, b uint32) float64 { return float64(int64(a)<<26|int64(b)) * (1.0 / (1 << 53)) }
 
 // GetRandBits returns k random bits, for k from 0 to 64.
 func (r *Random) GetRandBits(k int) uint64 {
