@@ -1,21 +1,53 @@
 package eval
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
+	"mergesearch/eval/metric"
 	"mergesearch/eval/port"
 )
 
-// aggregation puts the marks of a task's items together.
-type aggregation struct {
-	value  func(marks []mark) float64
-	stderr func(marks []mark) float64 // nil: none is defined
-}
+// aggregation puts the marks of a task's items together: value and standard error,
+// which is NaN where none is defined.
+type aggregation func(marks []mark, withError bool) (Estimate, error)
 
 // aggregations by the harness's names.
 var aggregations = map[string]aggregation{
-	"mean": {numbers(mean), numbers(meanStdErr)},
+	"mean": func(marks []mark, _ bool) (Estimate, error) {
+		xs := numbers(marks)
+		stderr, ok := metric.MeanStderr(xs)
+		return estimate(metric.Mean(xs), stderr, ok), nil
+	},
+	"nanmean":    statisticOf(metric.NanMean),
+	"median":     statisticOf(metric.Median),
+	"perplexity": statisticOf(metric.Perplexity),
+	"weighted_perplexity": func(marks []mark, _ bool) (Estimate, error) {
+		return estimate(metric.WeightedPerplexity(numbers(marks), weights(marks)), 0, false), nil
+	},
+	"bits_per_byte": func(marks []mark, _ bool) (Estimate, error) {
+		return estimate(metric.BitsPerByte(numbers(marks), weights(marks)), 0, false), nil
+	},
+	"brier_score": func(marks []mark, _ bool) (Estimate, error) {
+		gold, _ := labels(marks)
+		var probabilities [][]float64
+		for _, k := range marks {
+			probabilities = append(probabilities, k.probabilities)
+		}
+		b, err := metric.Brier(gold, probabilities)
+		return estimate(b, 0, false), err
+	},
+	"f1": func(marks []mark, withError bool) (Estimate, error) {
+		s, err := metric.F1(labels(marks))
+		return resampled(s, err, metric.Iterations, withError)
+	},
+	"matthews_corrcoef": func(marks []mark, withError bool) (Estimate, error) {
+		return resampled(metric.MCC(labels(marks)), nil, metric.Iterations, withError)
+	},
+	"bleu": translationsOf(metric.BLEU),
+	"chrf": translationsOf(metric.ChrF),
+	"ter":  translationsOf(metric.TER),
 }
 
 func aggregationNames() []string {
@@ -27,44 +59,87 @@ func aggregationNames() []string {
 	return names
 }
 
-// numbers makes an aggregation of one of plain numbers.
-func numbers(f func([]float64) float64) func([]mark) float64 {
-	return func(marks []mark) float64 {
-		xs := make([]float64, len(marks))
-		for i, k := range marks {
-			xs[i] = k.number
-		}
-		return f(xs)
+func estimate(value, stderr float64, ok bool) Estimate {
+	if !ok {
+		stderr = math.NaN()
+	}
+	return Estimate{value, stderr}
+}
+
+// resampled is a statistic with the harness's bootstrap behind its error.
+func resampled(s metric.Statistic, err error, iterations int, withError bool) (Estimate, error) {
+	if err != nil {
+		return Estimate{}, err
+	}
+	if !withError {
+		return estimate(s.Value(), 0, false), nil
+	}
+	stderr, ok := s.Stderr(iterations, 0)
+	return estimate(s.Value(), stderr, ok), nil
+}
+
+func statisticOf(of func([]float64) metric.Statistic) aggregation {
+	return func(marks []mark, withError bool) (Estimate, error) {
+		return resampled(of(numbers(marks)), nil, metric.Iterations, withError)
 	}
 }
 
-// portedAggregation is an aggregation that a task file names as a function.
-func portedAggregation(p *port.Function) aggregation {
-	return aggregation{value: func(marks []mark) float64 {
-		ported := make([]port.Mark, len(marks))
-		for i, k := range marks {
-			ported[i] = k.ported
+func translationsOf(of func(answers []string, references [][]string) (metric.Statistic, error)) aggregation {
+	return func(marks []mark, withError bool) (Estimate, error) {
+		var answers []string
+		var references [][]string
+		for _, k := range marks {
+			answers, references = append(answers, k.text), append(references, k.references)
 		}
-		if p.Aggregation == nil {
-			return math.NaN()
-		}
-		return p.Aggregation(ported)
-	}}
+		s, err := of(answers, references)
+		return resampled(s, err, metric.TextIterations, withError)
+	}
 }
 
-func mean(xs []float64) float64 {
-	var sum float64
-	for _, x := range xs {
-		sum += x
+func numbers(marks []mark) []float64 {
+	xs := make([]float64, len(marks))
+	for i, k := range marks {
+		xs[i] = k.number
 	}
-	return sum / float64(len(xs))
+	return xs
 }
 
-func meanStdErr(xs []float64) float64 {
-	m, n := mean(xs), float64(len(xs))
-	var squares float64
-	for _, x := range xs {
-		squares += (x - m) * (x - m)
+func weights(marks []mark) []float64 {
+	xs := make([]float64, len(marks))
+	for i, k := range marks {
+		xs[i] = k.weight
 	}
-	return math.Sqrt(squares/(n-1)) / math.Sqrt(n)
+	return xs
+}
+
+func labels(marks []mark) (gold, predicted []int) {
+	for _, k := range marks {
+		gold, predicted = append(gold, k.gold), append(predicted, k.predicted)
+	}
+	return gold, predicted
+}
+
+// estimate puts the marks of items together.
+func (m *Metric) estimate(marks []mark) (Estimate, error) {
+	var e Estimate
+	var err error
+	if p := m.aggregate.port; p != nil {
+		e = portedEstimate(p, marks)
+	} else {
+		e, err = aggregations[m.aggregation](marks, true)
+	}
+	if err != nil {
+		return e, fmt.Errorf("metric %s over %d items: %w", m.Key(), len(marks), err)
+	}
+	return e, nil
+}
+
+// portedEstimate aggregates by a function that the task file names; the harness
+// gives these no error.
+func portedEstimate(p *port.Function, marks []mark) Estimate {
+	ported := make([]port.Mark, len(marks))
+	for i, k := range marks {
+		ported[i] = k.ported
+	}
+	return estimate(p.Aggregation(ported), 0, false)
 }

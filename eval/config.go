@@ -200,6 +200,13 @@ func (c *config) resolve() error {
 			return err
 		}
 	}
+	for i := range c.pipelines {
+		for k := range c.pipelines[i].steps {
+			if err := c.pipelines[i].steps[k].resolve(c); err != nil {
+				return err
+			}
+		}
+	}
 	if p := c.processResults.port; p != nil && p.Results == nil {
 		return c.processResults.at.refuse(p.Name+" does not score answers", "")
 	}

@@ -155,8 +155,7 @@ func (e *Evaluator) ScoreDetailed(ctx context.Context, c mergesearch.Candidate, 
 	if err != nil {
 		return nil, err
 	}
-	r.fold(e.options.Tasks, marks)
-	return r, nil
+	return r, r.fold(e.options.Tasks, marks)
 }
 
 // ask scores items with bounded concurrency and hands each answer to done, which

@@ -5,7 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"mergesearch"
+	"mergesearch/eval/metric"
+	"mergesearch/eval/port"
 	"mergesearch/eval/python"
 )
 
@@ -25,6 +29,9 @@ type filterStep struct {
 	name  string
 	apply func(q *question, a filtered) (filtered, error)
 	needs int // answers to a question
+
+	ported    function       // instead of apply, until it is resolved
+	arguments map[string]any // of ported
 }
 
 // filtered is what is left of the answers to a question: a list, or one text.
@@ -82,17 +89,7 @@ var takeFirst = filterStep{name: "take_first", apply: func(_ *question, a filter
 
 // majority keeps the most frequent answer, the one seen first among equals.
 var majority = filterStep{name: "majority_vote", apply: func(_ *question, a filtered) (filtered, error) {
-	counts := map[string]int{}
-	for _, text := range a.texts {
-		counts[text]++
-	}
-	best := a.texts[0]
-	for _, text := range a.texts {
-		if counts[text] > counts[best] {
-			best = text
-		}
-	}
-	return filtered{texts: []string{best}}, nil
+	return filtered{texts: []string{metric.MajorityVote(a.texts)}}, nil
 }}
 
 // readFilters takes filter_list.
@@ -180,8 +177,8 @@ func readStep(item entry) (filterStep, error) {
 			o.options[p.key] = p
 			continue
 		}
-		if python, ok := p.function(); ok {
-			return filterStep{}, p.refuse("there is no port of the Python function "+python, "filters: "+strings.Join(names, ", "))
+		if _, ok := p.function(); ok {
+			return portedStep(p, parts)
 		}
 		if o.name, err = p.oneOf("filter", names...); err != nil {
 			return filterStep{}, err
@@ -197,6 +194,67 @@ func readStep(item entry) (filterStep, error) {
 		}
 	}
 	return step, err
+}
+
+// portedStep is a step whose function is Python's.
+func portedStep(at entry, parts []entry) (filterStep, error) {
+	s := filterStep{ported: function{at: at}, arguments: map[string]any{}}
+	for _, p := range parts {
+		if p.key == at.key {
+			continue
+		}
+		v, err := p.argument()
+		if err != nil {
+			return s, err
+		}
+		s.arguments[p.key] = v
+	}
+	return s, nil
+}
+
+// argument reads a value for a ported function, which wants mappings in their
+// order.
+func (e entry) argument() (any, error) {
+	if _, ok := e.value.(*ast.MappingNode); !ok {
+		return e.any()
+	}
+	parts, err := e.mapping()
+	if err != nil {
+		return nil, err
+	}
+	var out []port.Pair
+	for _, p := range parts {
+		v, err := p.any()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, port.Pair{Key: p.key, Value: v})
+	}
+	return out, nil
+}
+
+// resolve finds the port of the step's function.
+func (s *filterStep) resolve(c *config) error {
+	if !s.ported.given() {
+		return nil
+	}
+	if err := s.ported.resolve(c); err != nil {
+		return err
+	}
+	p := s.ported.port
+	if p.Filter == nil {
+		return s.ported.at.refuse(p.Name+" is no filter", "")
+	}
+	run, err := p.Filter(s.arguments)
+	if err != nil {
+		return s.ported.at.refuse(p.Name+": "+err.Error(), "")
+	}
+	s.name = p.Name
+	s.apply = func(q *question, a filtered) (filtered, error) {
+		texts, err := run(plainFields(q.fields), a.texts)
+		return filtered{texts, a.one}, err
+	}
+	return nil
 }
 
 // filterOptions are what stands beside function: in a step. Reading an option

@@ -9,6 +9,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"mergesearch"
+	"mergesearch/eval/metric"
 )
 
 // Group is a file of lm-evaluation-harness that lists tasks and groups.
@@ -55,6 +56,46 @@ func ReadTasks(file string, r Reading) ([]*Task, *Group, error) {
 		g.Tasks = append(g.Tasks, t)
 	}
 	return g.Tasks, &g.Group, nil
+}
+
+// GroupReport sums up a group.
+type GroupReport struct {
+	Group   string              `json:"group"`
+	Items   int                 `json:"items"`
+	Metrics map[string]Estimate `json:"metrics"`
+}
+
+// Report puts the reports of the group's tasks together: for each metric that the
+// file asks for the mean over tasks, by size or one each, and the pooled standard
+// error as the harness computes it.
+func (g *Group) Report(tasks []TaskReport) GroupReport {
+	out := GroupReport{Group: g.Name, Metrics: map[string]Estimate{}}
+	for _, key := range g.Metrics {
+		var values, stderrs []float64
+		var sizes, items []int
+		for _, t := range tasks {
+			e, ok := t.Metrics[key]
+			if !ok || !slices.ContainsFunc(g.Tasks, func(task *Task) bool { return task.Name == t.Task }) {
+				continue
+			}
+			size := 1
+			if g.BySize {
+				size = t.Items
+			}
+			values, stderrs = append(values, e.Value), append(stderrs, e.StdErr)
+			sizes, items = append(sizes, size), append(items, t.Items)
+		}
+		if len(values) == 0 {
+			continue
+		}
+		stderr, ok := metric.PooledStderr(stderrs, items)
+		out.Metrics[key] = estimate(metric.GroupMean(values, sizes), stderr, ok)
+		out.Items = 0
+		for _, n := range items {
+			out.Items += n
+		}
+	}
+	return out
 }
 
 // find returns the place of a key, or -1.

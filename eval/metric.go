@@ -2,12 +2,12 @@ package eval
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"mergesearch"
+	"mergesearch/eval/metric"
 	"mergesearch/eval/port"
 	"mergesearch/eval/python"
 )
@@ -44,10 +44,7 @@ type Metric struct {
 	at          entry
 	k           int // of pass@k
 
-	// What exact_match does to both sides before it compares, in this order.
-	ignore                        []*python.Regex // deleted
-	ignoreCase, ignorePunctuation bool
-	ignoreNumbers                 bool
+	normal metric.Normalizer // of exact_match
 }
 
 // Key names the metric in reports: by its pipeline too where there are several,
@@ -177,13 +174,13 @@ func readMetric(item entry) (Metric, error) {
 		case "k":
 			m.k, err = p.integer(1)
 		case "ignore_case":
-			m.ignoreCase, err = p.boolean()
+			m.normal.IgnoreCase, err = p.boolean()
 		case "ignore_punctuation":
-			m.ignorePunctuation, err = p.boolean()
+			m.normal.IgnorePunctuation, err = p.boolean()
 		case "ignore_numbers":
-			m.ignoreNumbers, err = p.boolean()
+			m.normal.IgnoreNumbers, err = p.boolean()
 		case "regexes_to_ignore":
-			m.ignore, err = readRegexes(p)
+			m.normal.Ignore, err = readRegexes(p)
 		default:
 			known := []string{"metric", "aggregation", "higher_is_better", "hf_evaluate", "k", "ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"}
 			err = p.refuseKey("unknown or unsupported key", mergesearch.UnknownWord("key", p.key, known).Hint)
@@ -264,55 +261,6 @@ func (c *config) checkMetrics() error {
 	return nil
 }
 
-// exact compares an answer with the targets as the harness's exact_match does:
-// after the deletions that the task asks for, and without trimming anything, so
-// an answer with a space in front is another answer.
-func (m *Metric) exact(answer string, targets []string) (bool, error) {
-	a, err := m.normal(answer)
-	if err != nil {
-		return false, err
-	}
-	for _, t := range targets {
-		b, err := m.normal(t)
-		if err != nil {
-			return false, err
-		}
-		if a == b {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// normal applies, in the harness's order: regexes, case, punctuation, numbers.
-func (m *Metric) normal(s string) (string, error) {
-	for _, r := range m.ignore {
-		var err error
-		if s, err = r.Sub("", s); err != nil {
-			return "", err
-		}
-	}
-	if m.ignoreCase {
-		s = python.Lower(s)
-	}
-	if m.ignorePunctuation {
-		s = deleteRunes(s, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-	}
-	if m.ignoreNumbers {
-		s = deleteRunes(s, "0123456789")
-	}
-	return s, nil
-}
-
-func deleteRunes(s, set string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(set, r) {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // likeliest returns the index of the largest score, the first one on ties.
 func likeliest(scores []float64) int {
 	best := 0
@@ -338,18 +286,3 @@ func perLength(scores []float64, choices []string, length func(string) int) []fl
 func codePoints(s string) int { return utf8.RuneCountInString(s) }
 
 func bytesOf(s string) int { return len(s) }
-
-// softmax turns log-likelihoods into probabilities that sum to one.
-func softmax(scores []float64) []float64 {
-	top := slices.Max(scores)
-	out := make([]float64, len(scores))
-	var sum float64
-	for i, s := range scores {
-		out[i] = math.Exp(s - top)
-		sum += out[i]
-	}
-	for i := range out {
-		out[i] /= sum
-	}
-	return out
-}

@@ -196,13 +196,13 @@ func TestExactMatch(t *testing.T) {
 		{`, regexes_to_ignore: ["b(?=c)"]`, "abc", "ac", true},
 		{", ignore_case: true, regexes_to_ignore: [B]", "abB", "ab", true}, // expressions come before case
 	} {
-		got, err := read(c.options).exact(c.answer, []string{"never", c.target})
+		got, err := read(c.options).normal.Matches(c.answer, []string{"never", c.target})
 		if err != nil || got != c.want {
 			t.Errorf("%s: %q against %q: %v, %v", c.options, c.answer, c.target, got, err)
 		}
 	}
 	// A pattern that backtracks for ever is an error, not a hang.
-	if _, err := read(`, regexes_to_ignore: ["(a+)+$"]`).exact(strings.Repeat("a", 60)+"b", []string{"x"}); err == nil {
+	if _, err := read(`, regexes_to_ignore: ["(a+)+$"]`).normal.Matches(strings.Repeat("a", 60)+"b", []string{"x"}); err == nil {
 		t.Error("a runaway expression was taken")
 	}
 }

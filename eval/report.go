@@ -2,6 +2,7 @@ package eval
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 
 	"mergesearch"
@@ -51,7 +52,7 @@ func finite(x float64) *float64 {
 }
 
 // fold computes Tasks from outcomes and marks, which stand in one order.
-func (r *Report) fold(tasks []*Task, marks [][]mark) {
+func (r *Report) fold(tasks []*Task, marks [][]mark) error {
 	for _, t := range tasks {
 		sum := TaskReport{Task: t.Name, Metrics: map[string]Estimate{}}
 		columns := make([][]mark, len(t.Metrics))
@@ -73,21 +74,13 @@ func (r *Report) fold(tasks []*Task, marks [][]mark) {
 		}
 		for k := range t.Metrics {
 			m := &t.Metrics[k]
-			sum.Metrics[m.Key()] = m.estimate(columns[k])
+			e, err := m.estimate(columns[k])
+			if err != nil {
+				return fmt.Errorf("task %s: %w", t.Name, err)
+			}
+			sum.Metrics[m.Key()] = e
 		}
 		r.Tasks = append(r.Tasks, sum)
 	}
-}
-
-// estimate puts the marks of items together.
-func (m *Metric) estimate(marks []mark) Estimate {
-	a := aggregations[m.aggregation]
-	if p := m.aggregate.port; p != nil {
-		a = portedAggregation(p)
-	}
-	e := Estimate{Value: a.value(marks), StdErr: math.NaN()}
-	if a.stderr != nil && len(marks) > 1 {
-		e.StdErr = a.stderr(marks)
-	}
-	return e
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mergesearch"
+	"mergesearch/eval/metric"
 	"mergesearch/eval/port"
 	"mergesearch/eval/python"
 )
@@ -118,11 +119,11 @@ func (t *Task) gradeTexts(q *question, texts []written, g *graded) error {
 func (m *Metric) ofTexts(q *question, left filtered) (mark, error) {
 	switch m.Name {
 	case BLEU, ChrF, TER:
-		return m.ofTranslation(q.targets, left.texts[0]), nil
+		return m.ofTranslation(q.targets, left.texts[0])
 	}
 	right := 0
 	for _, text := range left.texts {
-		ok, err := m.exact(text, q.targets)
+		ok, err := m.normal.Matches(text, q.targets)
 		if err != nil {
 			return mark{}, err
 		}
@@ -131,22 +132,22 @@ func (m *Metric) ofTexts(q *question, left filtered) (mark, error) {
 		}
 	}
 	if m.Name == PassAtK {
-		return plainMark(passAtK(len(left.texts), right, m.k)), nil
+		return plainMark(metric.PassAtK(len(left.texts), right, m.k)), nil
 	}
 	return plainMark(float64(right) / float64(len(left.texts))), nil
 }
 
 // ofTranslation scores a text against its references; the item's own value is the
 // metric of that one sentence.
-func (m *Metric) ofTranslation(references []string, text string) mark {
+func (m *Metric) ofTranslation(references []string, text string) (mark, error) {
 	k := mark{references: references, text: text}
-	alone := aggregations[m.aggregation].value([]mark{k})
-	k.number, k.value = alone, alone/100
+	alone, err := aggregations[metricKinds[m.Name].aggregation]([]mark{k}, false)
+	k.number, k.value = alone.Value, alone.Value/100
 	if m.Name == TER {
 		k.value = 1 - k.value
 	}
 	k.value = min(max(k.value, 0), 1)
-	return k
+	return k, err
 }
 
 // gradeLikelihoods scores the log-likelihoods of a question's pairs.
@@ -222,8 +223,8 @@ func (m *Metric) ofLikelihoods(q *question, output OutputType, scores, alone []f
 	case ExactMatch:
 		return plainMark(fraction(slices.ContainsFunc(golds, func(i int) bool { return greedy[i] })))
 	case BrierScore:
-		p := softmax(scores)
-		b := brierScore(golds[0], p)
+		p := metric.Softmax(scores)
+		b, _ := metric.Brier(golds[:1], [][]float64{p}) // the label was checked
 		return mark{value: 1 - b/2, number: b, gold: golds[0], probabilities: p}
 	case F1, MCC:
 		k := right(scores)
@@ -292,26 +293,4 @@ func fraction(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// passAtK estimates without bias the chance that one of k answers is right, from n
-// answers of which c are (Chen et al. 2021, equation 1).
-func passAtK(n, c, k int) float64 {
-	wrong := 1.0
-	for i := n - c + 1; i <= n && n-c >= k; i++ {
-		wrong *= 1 - float64(k)/float64(i)
-	}
-	if n-c < k {
-		return 1
-	}
-	return 1 - wrong
-}
-
-// brierScore is the squared distance between probabilities and the truth.
-func brierScore(gold int, p []float64) float64 {
-	var sum float64
-	for i, x := range p {
-		sum += (x - fraction(i == gold)) * (x - fraction(i == gold))
-	}
-	return sum
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +30,8 @@ type evalFlags struct {
 	tokenizer string
 	samples   string
 	paired    bool
+	limit     int
+	prompts   promptFlags
 }
 
 // evalDocument is the JSON of one evaluated model.
@@ -36,6 +40,8 @@ type evalDocument struct {
 	Fingerprint string            `json:"fingerprint,omitempty"`
 	Split       mergesearch.Split `json:"split"`
 	Tasks       []eval.TaskReport `json:"tasks"`
+
+	Groups []eval.GroupReport `json:"groups,omitempty"`
 
 	// Ahead is the first model's gain over this one, with --paired.
 	Ahead *report.Comparison `json:"first_gain,omitempty"`
@@ -52,13 +58,15 @@ is a model directory, which the embedded engine serves; or give --endpoint URL
 		Args: arguments(0, -1),
 		RunE: func(c *cobra.Command, args []string) error { return evaluate(c, args, f) },
 	}
-	c.Flags().StringArrayVar(&f.tasks, "task", nil, "task file; may be given several times")
-	c.Flags().StringVar(&f.split, "split", string(mergesearch.HeldOutSplit), "items to ask: search, validation or held-out")
+	c.Flags().StringArrayVar(&f.tasks, "task", nil, "task or group file; may be given several times")
+	c.Flags().StringVar(&f.split, "split", string(mergesearch.HeldOutSplit), "items to ask: search, validation, held-out, or harness for those that lm-evaluation-harness evaluates")
+	c.Flags().IntVar(&f.limit, "limit", 0, "ask only the first items of each task (default all)")
 	c.Flags().StringVar(&f.endpoint, "endpoint", "", "base URL of an OpenAI-compatible API, such as http://127.0.0.1:8000/v1")
 	c.Flags().StringVar(&f.model, "model", "", "name of the model at the endpoint")
 	c.Flags().StringVar(&f.apiKeyEnv, "api-key-env", "", "name of the environment variable that holds the API key")
 	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "model directory whose tokenizer the endpoint's model uses")
 	c.Flags().StringVar(&f.samples, "samples", "", "write one JSON line per item to this file")
+	f.prompts.add(c.Flags())
 	c.Flags().BoolVar(&f.paired, "paired", false, "compare the first target with each of the others, item by item")
 	return c
 }
@@ -76,7 +84,13 @@ func (f evalFlags) check(targets []string) error {
 	case f.paired && len(targets) < 2:
 		return &mergesearch.InputError{Field: "--paired", Problem: "needs at least two targets"}
 	}
-	if known := []string{"search", "validation", "held-out"}; !slices.Contains(known, f.split) {
+	if f.limit < 0 {
+		return &mergesearch.InputError{Field: "--limit", Problem: "cannot be negative"}
+	}
+	if err := f.prompts.check(); err != nil {
+		return err
+	}
+	if known := []string{"search", "validation", "held-out", string(eval.HarnessSplit)}; !slices.Contains(known, f.split) {
 		e := mergesearch.UnknownWord("split", f.split, known)
 		e.Field, e.Problem = "--split", fmt.Sprintf("unknown split %q", f.split)
 		return e
@@ -89,14 +103,20 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 		return err
 	}
 	var tasks []*eval.Task
+	var groups []*eval.Group
 	var benchmark mergesearch.Benchmark
 	for _, file := range f.tasks {
-		task, err := eval.ReadTask(file, eval.Reading{})
+		more, group, err := eval.ReadTasks(file, f.prompts.reading())
 		if err != nil {
 			return err
 		}
-		tasks = append(tasks, task)
-		benchmark.Tasks = append(benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: 1})
+		if group != nil {
+			groups = append(groups, group)
+		}
+		for _, task := range more {
+			tasks = append(tasks, task)
+			benchmark.Tasks = append(benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: 1})
+		}
 	}
 	server, stop, candidates, err := f.open(c.Context(), targets)
 	if err != nil {
@@ -113,7 +133,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 		return err
 	}
 	defer evaluator.Close()
-	return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, candidates)
+	return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, groups, candidates)
 }
 
 // open returns the endpoint and what it is to serve.
@@ -161,11 +181,14 @@ func (f evalFlags) open(ctx context.Context, targets []string) (eval.Endpoint, f
 	return server, server.Close, candidates, nil
 }
 
-func (f evalFlags) score(c *cobra.Command, evaluator *eval.Evaluator, judge eval.Judge, candidates []mergesearch.Candidate) error {
+func (f evalFlags) score(c *cobra.Command, evaluator *eval.Evaluator, judge eval.Judge, groups []*eval.Group, candidates []mergesearch.Candidate) error {
 	split := mergesearch.Split(f.split)
 	var items []mergesearch.ItemID
+	asked := map[string]int{}
 	for _, item := range evaluator.Items(split) {
-		items = append(items, item.ID)
+		if asked[item.Task]++; f.limit == 0 || asked[item.Task] <= f.limit {
+			items = append(items, item.ID)
+		}
 	}
 	if len(items) == 0 {
 		return &mergesearch.InputError{Field: "--split", Problem: fmt.Sprintf("the tasks have no %s items", split)}
@@ -183,6 +206,9 @@ func (f evalFlags) score(c *cobra.Command, evaluator *eval.Evaluator, judge eval
 			return err
 		}
 		d := evalDocument{Model: string(candidate.ID), Fingerprint: found.Fingerprint, Split: split, Tasks: found.Tasks}
+		for _, g := range groups {
+			d.Groups = append(d.Groups, g.Report(found.Tasks))
+		}
 		if i == 0 {
 			first = found.Outcomes
 		} else if f.paired {
@@ -220,13 +246,13 @@ func evalTable(w io.Writer, documents []evalDocument) error {
 	for _, d := range documents {
 		fmt.Fprintf(&b, "%s on %s items\n", report.Plain(d.Model), d.Split)
 		for _, t := range d.Tasks {
-			var names []string
-			for name := range t.Metrics {
-				names = append(names, name)
+			for _, name := range slices.Sorted(maps.Keys(t.Metrics)) {
+				fmt.Fprintf(&b, "  %-20s %-14s %s  (%d items, %d truncated, %d missing)\n", report.Plain(t.Task), name, printed(t.Metrics[name]), t.Items, t.Truncated, t.Missing)
 			}
-			slices.Sort(names)
-			for _, name := range names {
-				fmt.Fprintf(&b, "  %-20s %-14s %.4f ± %.4f  (%d items, %d truncated, %d missing)\n", report.Plain(t.Task), name, t.Metrics[name].Value, t.Metrics[name].StdErr, t.Items, t.Truncated, t.Missing)
+		}
+		for _, g := range d.Groups {
+			for _, name := range slices.Sorted(maps.Keys(g.Metrics)) {
+				fmt.Fprintf(&b, "  %-20s %-14s %s  (group, %d items)\n", report.Plain(g.Group), name, printed(g.Metrics[name]), g.Items)
 			}
 		}
 		if d.Ahead != nil {
@@ -235,6 +261,14 @@ func evalTable(w io.Writer, documents []evalDocument) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// printed is a value with its error, where it has one.
+func printed(e eval.Estimate) string {
+	if math.IsNaN(e.StdErr) {
+		return fmt.Sprintf("%.4f", e.Value)
+	}
+	return fmt.Sprintf("%.4f ± %.4f", e.Value, e.StdErr)
 }
 
 // sampleFile collects samples beside their final place, so that a file of that

@@ -76,7 +76,7 @@ func scoresOf(t *testing.T, e eval.Endpoint, candidates []mergesearch.Candidate,
 	t.Helper()
 	var all []*eval.Task
 	for _, name := range tasks {
-		task, err := eval.ReadTask(filepath.Join("..", "..", "configs", "quickstart", "tasks", name+".yaml"))
+		task, err := eval.ReadTask(filepath.Join("..", "..", "configs", "quickstart", "tasks", name+".yaml"), eval.Reading{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"mergesearch"
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/eval"
+	"mergesearch/eval/dataset"
 	"mergesearch/merge"
 	"mergesearch/merge/kernel"
 	"mergesearch/search"
@@ -102,14 +103,25 @@ func (s *session) Close() {
 
 func (s *session) readTasks() error {
 	for _, t := range s.file.Tasks {
-		task, err := eval.ReadTask(s.file.Path(t.File), eval.Reading{})
+		tasks, _, err := eval.ReadTasks(s.file.Path(t.File), s.reading())
 		if err != nil {
 			return err
 		}
-		s.tasks = append(s.tasks, task)
-		s.benchmark.Tasks = append(s.benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: *t.Weight})
+		for _, task := range tasks { // those of a group share its weight
+			s.tasks = append(s.tasks, task)
+			s.benchmark.Tasks = append(s.benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: *t.Weight / float64(len(tasks))})
+		}
 	}
 	return nil
+}
+
+// reading says how prompts are put together.
+func (s *session) reading() eval.Reading {
+	p := s.file.Prompts
+	return eval.Reading{
+		Draw: eval.Draw(p.Fewshot), System: p.SystemInstruction, Shots: p.NumFewshot,
+		Chat: p.ApplyChatTemplate, MultiTurn: p.FewshotAsMultiturn, Cache: dataset.HubCache(os.Getenv),
+	}
 }
 
 func chosenMethods(file *runfile.RunFile) ([]mergesearch.Method, error) {

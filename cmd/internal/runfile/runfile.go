@@ -24,6 +24,7 @@ type RunFile struct {
 	Genes   map[string]Gene `yaml:"genes" json:"genes"`
 	Groups  []Group         `yaml:"groups" json:"groups"`
 	Tasks   []Task          `yaml:"tasks" json:"tasks"`
+	Prompts Prompts         `yaml:"prompts" json:"prompts,omitzero"`
 
 	Algorithm Algorithm `yaml:"algorithm" json:"algorithm"`
 	Race      Race      `yaml:"race" json:"race"`
@@ -61,6 +62,16 @@ type Group struct {
 type Task struct {
 	File   string   `yaml:"file" json:"file"`
 	Weight *float64 `yaml:"weight" json:"weight"` // default 1, never nil after Parse
+}
+
+// Prompts says how prompts are put together where that is not the task's matter, in
+// the words of lm-evaluation-harness.
+type Prompts struct {
+	Fewshot            string `yaml:"fewshot" json:"fewshot,omitempty"` // per_item (default), or harness
+	NumFewshot         *int   `yaml:"num_fewshot" json:"num_fewshot,omitempty"`
+	SystemInstruction  string `yaml:"system_instruction" json:"system_instruction,omitempty"`
+	ApplyChatTemplate  bool   `yaml:"apply_chat_template" json:"apply_chat_template,omitempty"`
+	FewshotAsMultiturn bool   `yaml:"fewshot_as_multiturn" json:"fewshot_as_multiturn,omitempty"`
 }
 
 // Algorithm names the search algorithm and its settings; zero values take the
@@ -188,6 +199,15 @@ func (r *RunFile) check() error {
 	}
 	if (r.Endpoint.Kind == "mergesearch") != (r.Endpoint.URL != "") {
 		return refuse("endpoint.url", "kind mergesearch needs a url, and no other kind takes one", "for example url: http://127.0.0.1:8080")
+	}
+	if p := r.Prompts; p.NumFewshot != nil && *p.NumFewshot < 0 {
+		return refuse("prompts.num_fewshot", "cannot be negative", "")
+	} else if p.FewshotAsMultiturn && !p.ApplyChatTemplate {
+		return refuse("prompts.fewshot_as_multiturn", "needs apply_chat_template: true", "")
+	} else if known := []string{"", "per_item", "harness"}; !slices.Contains(known, p.Fewshot) {
+		e := mergesearch.UnknownWord("way to draw examples", p.Fewshot, known[1:])
+		e.Field, e.Problem = "prompts.fewshot", fmt.Sprintf("unknown way to draw examples %q", p.Fewshot)
+		return e
 	}
 	for i, n := range r.Race.Rungs {
 		if n < 1 || i > 0 && n <= r.Race.Rungs[i-1] {
