@@ -155,6 +155,7 @@ func (e *Evaluator) ScoreDetailed(ctx context.Context, c mergesearch.Candidate, 
 		return nil, err
 	}
 	r.fold(e.options.Tasks)
+	r.sanity()
 	return r, nil
 }
 
@@ -234,18 +235,21 @@ type asking struct {
 	next       atomic.Int64
 }
 
-func (a *asking) all(ctx context.Context) error {
+func (a *asking) all(ctx context.Context) error { return a.each(ctx, a.one) }
+
+// each calls do for the places of the call in the order of asking.
+func (a *asking) each(ctx context.Context, do func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers sync.WaitGroup
-	for range min(a.options.Concurrency, len(a.places)) {
+	for range min(a.options.Concurrency, len(a.order)) {
 		workers.Go(func() {
 			for {
 				i := int(a.next.Add(1) - 1)
 				if i >= len(a.order) || ctx.Err() != nil {
 					return
 				}
-				if err := a.one(ctx, a.order[i]); err != nil {
+				if err := do(ctx, a.order[i]); err != nil {
 					cancel(err) // the first cause stays
 					return
 				}
@@ -272,6 +276,7 @@ func (a *asking) one(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	s.Sanity = got.sanity()
 	a.done(i, o, s)
 	return nil
 }

@@ -22,6 +22,8 @@ type TaskReport struct {
 	Truncated int                 `json:"truncated"`
 	Empty     int                 `json:"empty"`
 	Missing   int                 `json:"missing"`
+
+	TaskSanity
 }
 
 // Estimate is the mean of a metric over items with its standard error,

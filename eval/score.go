@@ -16,6 +16,8 @@ type Sample struct {
 	Choices []SampleChoice     `json:"choices,omitempty"`
 	Output  string             `json:"output"`
 	Metrics map[string]float64 `json:"metrics"`
+
+	Sanity
 }
 
 // SampleChoice is one choice of a sample.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"mergesearch/eval"
 	"mergesearch/eval/endpoint"
 	"mergesearch/eval/lm"
+	"mergesearch/store"
 )
 
 type evalFlags struct {
@@ -27,6 +29,7 @@ type evalFlags struct {
 	apiKeyEnv string
 	tokenizer string
 	samples   string
+	cache     string
 	paired    bool
 }
 
@@ -59,6 +62,7 @@ is a model directory, which the embedded engine serves; or give --endpoint URL
 	c.Flags().StringVar(&f.apiKeyEnv, "api-key-env", "", "name of the environment variable that holds the API key")
 	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "model directory whose tokenizer the endpoint's model uses")
 	c.Flags().StringVar(&f.samples, "samples", "", "write one JSON line per item to this file")
+	c.Flags().StringVar(&f.cache, "cache", "", "directory that keeps answers, so that the same weights are asked nothing twice")
 	c.Flags().BoolVar(&f.paired, "paired", false, "compare the first target with each of the others, item by item")
 	return c
 }
@@ -113,7 +117,21 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 		return err
 	}
 	defer evaluator.Close()
-	return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, candidates)
+	if f.cache == "" {
+		return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, candidates)
+	}
+	db, err := store.Open(c.Context(), f.cache, store.Options{})
+	if err != nil {
+		return err
+	}
+	evaluator.Remember(db.Cache())
+	err = f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, candidates)
+	if !server.Profile().Fingerprint {
+		fmt.Fprintln(c.ErrOrStderr(), "nothing was kept in --cache: this endpoint does not prove which weights answer")
+	} else {
+		fmt.Fprintf(c.ErrOrStderr(), "%d requests sent, %d answered from --cache\n", evaluator.Requests(), evaluator.Remembered())
+	}
+	return errors.Join(err, db.Close())
 }
 
 // open returns the endpoint and what it is to serve.
@@ -226,7 +244,7 @@ func evalTable(w io.Writer, documents []evalDocument) error {
 			}
 			slices.Sort(names)
 			for _, name := range names {
-				fmt.Fprintf(&b, "  %-20s %-14s %.4f ± %.4f  (%d items, %d truncated, %d missing)\n", report.Plain(t.Task), name, t.Metrics[name].Value, t.Metrics[name].StdErr, t.Items, t.Truncated, t.Missing)
+				fmt.Fprintf(&b, "  %-20s %-14s %.4f ± %.4f  (%s)\n", report.Plain(t.Task), name, t.Metrics[name].Value, t.Metrics[name].StdErr, sanityText(t))
 			}
 		}
 		if d.Ahead != nil {
@@ -235,6 +253,15 @@ func evalTable(w io.Writer, documents []evalDocument) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// sanityText is what should be seen beside a score.
+func sanityText(t eval.TaskReport) string {
+	text := fmt.Sprintf("%d items, %d truncated, %d empty, %d looping, %d missing", t.Items, t.Truncated, t.Empty, t.Looping, t.Missing)
+	if t.MeanTokens > 0 {
+		text += fmt.Sprintf(", %.1f tokens each", t.MeanTokens)
+	}
+	return text
 }
 
 // sampleFile collects samples beside their final place, so that a file of that
