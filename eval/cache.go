@@ -183,5 +183,8 @@ func (a *asking) ask(ctx context.Context, r *request) ([]part, error) {
 	return got.parts, m.cache.Store(context.WithoutCancel(ctx), key, encodeParts(got.parts))
 }
 
+// Remember sets the cache, before anything is asked.
+func (e *Evaluator) Remember(c Cache) { e.options.Cache = c }
+
 // Remembered returns how many requests were answered from the cache since New.
 func (e *Evaluator) Remembered() int64 { return e.remembered.Load() }

@@ -155,7 +155,11 @@ func (e *Evaluator) ScoreDetailed(ctx context.Context, c mergesearch.Candidate, 
 	if err != nil {
 		return nil, err
 	}
-	return r, r.fold(e.options.Tasks, marks)
+	if err := r.fold(e.options.Tasks, marks); err != nil {
+		return nil, err
+	}
+	r.sanity()
+	return r, nil
 }
 
 // ask scores items with bounded concurrency and hands each answer to done, which
@@ -257,18 +261,21 @@ type asking struct {
 	next       atomic.Int64
 }
 
-func (a *asking) all(ctx context.Context) error {
+func (a *asking) all(ctx context.Context) error { return a.each(ctx, a.one) }
+
+// each calls do for the places of the call in the order of asking.
+func (a *asking) each(ctx context.Context, do func(context.Context, int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var workers sync.WaitGroup
-	for range min(a.options.Concurrency, len(a.places)) {
+	for range min(a.options.Concurrency, len(a.order)) {
 		workers.Go(func() {
 			for {
 				i := int(a.next.Add(1) - 1)
 				if i >= len(a.order) || ctx.Err() != nil {
 					return
 				}
-				if err := a.one(ctx, a.order[i]); err != nil {
+				if err := do(ctx, a.order[i]); err != nil {
 					cancel(err) // the first cause stays
 					return
 				}
@@ -295,6 +302,7 @@ func (a *asking) one(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
+	g.sample.Sanity = got.sanity()
 	a.done(i, g)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -109,5 +110,27 @@ func TestCacheIsNotTrustedBlindly(t *testing.T) {
 	cache.broken = errors.New("disk full")
 	if _, err := run(evaltest.Full); !errors.Is(err, cache.broken) {
 		t.Errorf("%v, want the cache's error", err)
+	}
+}
+
+// A report shows beside each score what would make it worth less.
+func TestReportSanity(t *testing.T) {
+	task := readTask(t, strings.Replace(generateTask, "max_gen_toks: 8", "max_gen_toks: 40", 1))
+	parrot := evaltest.Model{Seed: 1, Fingerprint: "good", Answers: map[string]string{"1+2=": "3", "2+2=": strings.Repeat("4", 60), "5+4=": ""}}
+	s := evaltest.NewServer(t, evaltest.Full, nil)
+	e, err := eval.New(eval.Options{Tasks: []*eval.Task{task}, Endpoint: s.Endpoint(parrot)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Script(func(n int) *evaltest.Fault {
+		return &evaltest.Fault{Alter: func(r map[string]any) { r["usage"].(map[string]any)["completion_tokens"] = 10 }}
+	})
+	r, err := e.ScoreDetailed(context.Background(), evaltest.Candidate(1, parrot), items(e, mergesearch.SearchSplit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.Tasks[0]
+	if got.Truncated != 1 || got.Empty != 1 || got.Looping != 1 || got.MeanTokens != 10 || !r.Samples[1].Looping || r.Samples[0].Looping {
+		t.Errorf("%+v", got)
 	}
 }

@@ -24,6 +24,8 @@ type TaskReport struct {
 	Truncated int                 `json:"truncated"`
 	Empty     int                 `json:"empty"`
 	Missing   int                 `json:"missing"`
+
+	TaskSanity
 }
 
 // Estimate is a metric over items with its standard error: of a mean

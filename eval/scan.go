@@ -118,10 +118,14 @@ func (s *scanner) raw() ([]byte, error) {
 	if s.next() != '"' {
 		return nil, s.unexpected("a string")
 	}
-	for i := s.at + 1; i < len(s.text); i++ {
-		switch c := s.text[i]; {
+	text := s.text
+	for i := s.at + 1; i < len(text); i++ {
+		if !special[text[i]] {
+			continue
+		}
+		switch c := text[i]; {
 		case c == '"':
-			out := s.text[s.at+1 : i]
+			out := text[s.at+1 : i]
 			s.at = i + 1
 			return out, nil
 		case c == '\\':
@@ -130,9 +134,21 @@ func (s *scanner) raw() ([]byte, error) {
 			return nil, fmt.Errorf("control character in a string at byte %d", i)
 		}
 	}
-	s.at = len(s.text)
+	s.at = len(text)
 	return nil, truncated()
 }
+
+// special are the bytes that end or change something: in a string quotes,
+// backslashes and control characters, outside of one quotes and brackets.
+var special = func() (t [256]bool) {
+	for _, c := range `"\{}[]` {
+		t[c] = true
+	}
+	for c := range ' ' {
+		t[c] = true
+	}
+	return t
+}()
 
 // str reads a string; null gives "".
 func (s *scanner) str() (string, error) {
@@ -206,9 +222,15 @@ func (s *scanner) skipNegative() bool {
 	return true
 }
 
-func numeral(c byte) bool {
-	return c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
-}
+func numeral(c byte) bool { return numerals[c] }
+
+// numerals are the bytes that numbers are made of.
+var numerals = func() (t [256]bool) {
+	for _, c := range "0123456789-+.eE" {
+		t[c] = true
+	}
+	return t
+}()
 
 // skip passes over a value of any kind. It follows strings and counts brackets,
 // and so finds the end of every well-formed value and notices a text that is cut
@@ -231,22 +253,29 @@ func (s *scanner) skip() error {
 // skipNested passes over an object or array.
 func (s *scanner) skipNested() error {
 	depth := 0
-	for s.at < len(s.text) {
-		switch s.text[s.at] {
-		case '"':
-			if _, err := s.raw(); err != nil {
-				return err
-			}
+	text := s.text
+	for i := s.at; i < len(text); i++ {
+		if !special[text[i]] {
 			continue
+		}
+		switch text[i] {
+		case '"': // as in raw, without its bookkeeping
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if c := text[i]; c == '\\' {
+					i++
+				} else if c < ' ' {
+					return fmt.Errorf("control character in a string at byte %d", i)
+				}
+			}
 		case '{', '[':
 			depth++
 		case '}', ']':
-			depth--
-		}
-		s.at++
-		if depth == 0 {
-			return nil
+			if depth--; depth == 0 {
+				s.at = i + 1
+				return nil
+			}
 		}
 	}
+	s.at = len(text)
 	return truncated()
 }

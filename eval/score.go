@@ -24,6 +24,8 @@ type Sample struct {
 	Outputs  []string           `json:"outputs,omitempty"`  // all answers, where a question is asked several times
 	Filtered map[string]string  `json:"filtered,omitempty"` // by pipeline, what its filters left of the output
 	Metrics  map[string]float64 `json:"metrics"`            // by Metric.Key, what the item adds to each
+
+	Sanity
 }
 
 // SampleChoice is one choice of a sample.

@@ -20,11 +20,11 @@ func newBenchCommand() *cobra.Command {
 			if len(args) == 0 {
 				return c.Help()
 			}
-			err := mergesearch.UnknownWord("benchmark", args[0], []string{"merge"})
+			err := mergesearch.UnknownWord("benchmark", args[0], []string{"merge", "eval"})
 			return err
 		},
 	}
-	c.AddCommand(newBenchMergeCommand())
+	c.AddCommand(newBenchMergeCommand(), newBenchEvalCommand())
 	return c
 }
 

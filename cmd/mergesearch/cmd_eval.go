@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"mergesearch/eval"
 	"mergesearch/eval/endpoint"
 	"mergesearch/eval/lm"
+	"mergesearch/store"
 )
 
 type evalFlags struct {
@@ -29,6 +31,7 @@ type evalFlags struct {
 	apiKeyEnv string
 	tokenizer string
 	samples   string
+	cache     string
 	paired    bool
 	limit     int
 	prompts   promptFlags
@@ -67,6 +70,7 @@ is a model directory, which the embedded engine serves; or give --endpoint URL
 	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "model directory whose tokenizer the endpoint's model uses")
 	c.Flags().StringVar(&f.samples, "samples", "", "write one JSON line per item to this file")
 	f.prompts.add(c.Flags())
+	c.Flags().StringVar(&f.cache, "cache", "", "directory that keeps answers, so that the same weights are asked nothing twice")
 	c.Flags().BoolVar(&f.paired, "paired", false, "compare the first target with each of the others, item by item")
 	return c
 }
@@ -133,7 +137,21 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 		return err
 	}
 	defer evaluator.Close()
-	return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, groups, candidates)
+	if f.cache == "" {
+		return f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, groups, candidates)
+	}
+	db, err := store.Open(c.Context(), f.cache, store.Options{})
+	if err != nil {
+		return err
+	}
+	evaluator.Remember(db.Cache())
+	err = f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, groups, candidates)
+	if !server.Profile().Fingerprint {
+		fmt.Fprintln(c.ErrOrStderr(), "nothing was kept in --cache: this endpoint does not prove which weights answer")
+	} else {
+		fmt.Fprintf(c.ErrOrStderr(), "%d requests sent, %d answered from --cache\n", evaluator.Requests(), evaluator.Remembered())
+	}
+	return errors.Join(err, db.Close())
 }
 
 // open returns the endpoint and what it is to serve.
@@ -247,7 +265,7 @@ func evalTable(w io.Writer, documents []evalDocument) error {
 		fmt.Fprintf(&b, "%s on %s items\n", report.Plain(d.Model), d.Split)
 		for _, t := range d.Tasks {
 			for _, name := range slices.Sorted(maps.Keys(t.Metrics)) {
-				fmt.Fprintf(&b, "  %-20s %-14s %s  (%d items, %d truncated, %d missing)\n", report.Plain(t.Task), name, printed(t.Metrics[name]), t.Items, t.Truncated, t.Missing)
+				fmt.Fprintf(&b, "  %-20s %-14s %s  (%s)\n", report.Plain(t.Task), name, printed(t.Metrics[name]), sanityText(t))
 			}
 		}
 		for _, g := range d.Groups {
@@ -269,6 +287,15 @@ func printed(e eval.Estimate) string {
 		return fmt.Sprintf("%.4f", e.Value)
 	}
 	return fmt.Sprintf("%.4f ± %.4f", e.Value, e.StdErr)
+}
+
+// sanityText is what should be seen beside a score.
+func sanityText(t eval.TaskReport) string {
+	text := fmt.Sprintf("%d items, %d truncated, %d empty, %d looping, %d missing", t.Items, t.Truncated, t.Empty, t.Looping, t.Missing)
+	if t.MeanTokens > 0 {
+		text += fmt.Sprintf(", %.1f tokens each", t.MeanTokens)
+	}
+	return text
 }
 
 // sampleFile collects samples beside their final place, so that a file of that

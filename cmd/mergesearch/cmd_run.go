@@ -101,6 +101,7 @@ func run(c *cobra.Command, path string, f runFlags) error {
 	if err := s.freeze(ctx, db, id); err != nil {
 		return err
 	}
+	s.remember(db)
 	if err := s.finish(ctx, c, db, dir, f.workers, path); err != nil {
 		return err
 	}

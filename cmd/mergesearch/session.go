@@ -22,6 +22,7 @@ import (
 	"mergesearch/merge"
 	"mergesearch/merge/kernel"
 	"mergesearch/search"
+	"mergesearch/store"
 )
 
 // The stages meet here and nowhere else.
@@ -29,6 +30,7 @@ var (
 	_ search.Builder = (*merge.Engine)(nil)
 	_ search.Scorer  = (*eval.Evaluator)(nil)
 	_ search.Judge   = eval.Judge{}
+	_ eval.Cache     = (*store.Cache)(nil)
 )
 
 // session is a run file made into everything that a run is made of, apart from
@@ -85,6 +87,15 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 		return nil, err
 	}
 	return s, s.evaluator.Prepare(files)
+}
+
+// remember has answers kept in the store, so that a run that was stopped does not
+// ask them again. Not those of the embedded engine, which answers a small request
+// in about the time that keeping the answer takes.
+func (s *session) remember(db *store.DB) {
+	if !s.endpoint.Profile().Local {
+		s.evaluator.Remember(db.Cache())
+	}
 }
 
 // Close stops the endpoint and unmaps the models.

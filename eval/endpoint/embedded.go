@@ -34,7 +34,7 @@ func NewEmbedded(o lm.ServerOptions) (*Embedded, error) {
 // Profile implements eval.Endpoint.
 func (e *Embedded) Profile() eval.Profile {
 	p := embeddedProfile
-	p.Kind, p.Swap = "embedded", eval.SwapMemory
+	p.Kind, p.Swap, p.Local = "embedded", eval.SwapMemory, true
 	return p
 }
 
