@@ -78,7 +78,8 @@ type onlyReader struct{ io.Reader }
 
 var errLayout = errors.New("the new file has another header or size, so it cannot be written over the old one")
 
-// wholeGGUF refuses a file that ends before its last tensor begins.
+// wholeGGUF refuses a file that ends before its last tensor does. Of quantised
+// tensors it knows only where they begin.
 func wholeGGUF(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -99,7 +100,7 @@ func ggufStart(f *os.File) (start, size int64, err error) {
 	}
 	s := ggufScan{r: bufio.NewReaderSize(f, 1<<20), size: info.Size()}
 	s.header()
-	if s.err == nil && s.start()+s.last >= s.size {
+	if s.err == nil && s.start()+s.end > s.size {
 		s.err = io.ErrUnexpectedEOF
 	}
 	return s.start(), s.size, s.err
@@ -111,7 +112,7 @@ type ggufScan struct {
 	at    int64
 	size  int64 // of the file; nothing in it can be longer
 	align int64
-	last  int64 // largest offset of a tensor
+	end   int64 // of the last tensor, from start
 	err   error
 }
 
@@ -177,11 +178,39 @@ func (s *ggufScan) header() {
 		s.pair()
 	}
 	for i := uint64(0); i < tensors && s.err == nil; i++ {
-		s.text()
-		s.skip(8 * min(s.number(4), 1<<16)) // dimensions
-		s.number(4)                         // type
-		s.last = max(s.last, int64(s.number(8)&(1<<62-1)))
+		s.tensor()
 	}
+}
+
+// ggufElement are the bytes of an element in the types of tensors that are not
+// quantised: F32, F16, I8, F64, BF16.
+var ggufElement = map[uint64]uint64{0: 4, 1: 2, 24: 1, 28: 8, 30: 2}
+
+// tensor walks over the description of a tensor and keeps where the last one ends.
+func (s *ggufScan) tensor() {
+	s.text()
+	dimensions := s.number(4)
+	if s.err == nil && dimensions > 8 {
+		s.err = fmt.Errorf("a tensor of %d dimensions", dimensions)
+	}
+	elements := uint64(1)
+	for range min(dimensions, 8) {
+		n := s.number(8)
+		if n > 0 && elements > uint64(s.size)/n { // more than the file holds
+			n, elements = 1, uint64(s.size)+1
+		}
+		elements *= n
+	}
+	size, known := ggufElement[s.number(4)]
+	if !known {
+		size, elements = 1, 1
+	}
+	offset := s.number(8)
+	if s.err == nil && (offset > uint64(s.size) || elements > uint64(s.size)/size) {
+		s.err = io.ErrUnexpectedEOF
+		return
+	}
+	s.end = max(s.end, int64(offset+elements*size))
 }
 
 // pair walks over a key and its value.

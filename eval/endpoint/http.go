@@ -75,7 +75,7 @@ func (c caller) call(ctx context.Context, method, path string, in, out any) erro
 	if reply.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s %s: %w", method, path, &refusal{reply.StatusCode, problemOf(text)})
 	}
-	if out != nil {
+	if out != nil && len(bytes.TrimSpace(text)) > 0 {
 		if err := json.Unmarshal(text, out); err != nil {
 			return fmt.Errorf("%s %s: not the JSON that was expected: %w", method, path, err)
 		}

@@ -91,7 +91,7 @@ func (s *server) first(ctx context.Context, a parent) error {
 		}
 		s.pool.memory.heard(d)
 	}
-	if err := s.pool.memory.judgeFirst(first, !s.pool.textOnly); err != nil {
+	if err := s.pool.memory.judgeFirst(first, !s.pool.silentOnes()); err != nil {
 		return err
 	}
 	s.believe(a.candidate, first)
@@ -117,11 +117,19 @@ func (s *server) withLog(err error) error {
 
 // turns swaps the second parent in, and the first one back.
 func (s *server) turns(ctx context.Context) error {
+	var said [2]answer
 	for _, i := range []int{1, 0} {
 		var r SwapReport
 		if err := s.change(ctx, s.pool.parents[i].candidate, s.pool.parents[i].placed, &r); err != nil {
 			return err
 		}
+		var err error
+		if said[i], err = s.ask(ctx, &r); err != nil {
+			return err
+		}
+	}
+	if s.pool.silentOnes() && said[0].distance(said[1]) == 0 {
+		return errors.New("two models with different weights write the same, and there are no log-probabilities")
 	}
 	return nil
 }
@@ -131,6 +139,13 @@ func (s *server) probe(ctx context.Context) (eval.Profile, error) {
 	url, shut := s.pool.gate.open(s.target.url, s.gone(s.process))
 	defer shut()
 	return eval.Probe(ctx, eval.Session{BaseURL: url + "/v1", Model: s.target.name, APIKey: s.pool.options.APIKey})
+}
+
+// silentOnes reports whether the servers give no log-probabilities.
+func (p *Servers) silentOnes() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.textOnly
 }
 
 // silent notes that the servers give no log-probabilities.

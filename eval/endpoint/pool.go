@@ -32,6 +32,7 @@ type Servers struct {
 	mu     sync.Mutex
 	counts Counts
 	notes  []string
+	doubts []string      // the last ones
 	left   int           // servers that are not lost
 	last   error         // why the last one was lost
 	none   chan struct{} // closed when none is left
@@ -151,6 +152,24 @@ func (p *Servers) note(format string, args ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
+// Doubts returns the last answers that were not believed, and why.
+func (p *Servers) Doubts() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.doubts)
+}
+
+// doubt keeps one, and counts it.
+func (p *Servers) doubt(s *server, c mergesearch.CandidateID, err error, counted func(*Counts)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	counted(&p.counts)
+	const kept = 50
+	p.doubts = append(p.doubts[max(0, len(p.doubts)-kept+1):], fmt.Sprintf("server %d, candidate %s: %v", s.index, c, err))
+}
+
+func doubted(n *Counts) { n.Doubts++ }
+
 // Noise is the largest difference of log-probabilities that was seen between
 // answers of the same weights.
 func (p *Servers) Noise() float64 {
@@ -248,7 +267,7 @@ func (p *Servers) place(ctx context.Context, c mergesearch.Candidate) (*placed, 
 	placed, err := p.shelf.put(ctx, c)
 	var in *mergesearch.InputError
 	if c.Dir == "" && errors.As(err, &in) && ctx.Err() == nil {
-		p.count(func(n *Counts) { n.Doubts++ })
+		p.count(doubted)
 		placed, err = p.shelf.put(ctx, c)
 	}
 	return placed, err
@@ -308,7 +327,7 @@ func (p *Servers) session(s *server, c mergesearch.Candidate) eval.Session {
 	p.count(func(n *Counts) { n.Served++ })
 	return eval.Session{
 		BaseURL: url + "/v1", Model: s.target.name, APIKey: p.options.APIKey,
-		Check: func(ctx context.Context) error { return s.check(ctx, c.Fingerprint) },
+		Check: func(ctx context.Context) error { return s.check(ctx, c) },
 		Close: sync.OnceFunc(func() {
 			shut()
 			if s.voided >= mostVoided {

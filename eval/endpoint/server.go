@@ -69,7 +69,7 @@ func (s *server) load(ctx context.Context, c mergesearch.Candidate, p *placed) (
 		if report.Doubt == nil || ctx.Err() != nil {
 			return report, context.Cause(ctx)
 		}
-		s.pool.count(func(n *Counts) { n.Doubts++ })
+		s.pool.doubt(s, c.ID, report.Doubt, doubted)
 	}
 	if s.attached() {
 		return report, s.again(ctx, c, p, &report)
@@ -148,7 +148,7 @@ func (s *server) accept(c mergesearch.Candidate, a answer) (answer, error) {
 }
 
 func (s *server) judge(c mergesearch.Candidate, a answer) error {
-	return s.pool.memory.judge(c.Fingerprint, a, s.run, !s.pool.textOnly)
+	return s.pool.memory.judge(c.Fingerprint, a, s.run, !s.pool.silentOnes())
 }
 
 func (s *server) believe(c mergesearch.Candidate, a answer) {
@@ -175,7 +175,7 @@ func (s *server) again(ctx context.Context, c mergesearch.Candidate, p *placed, 
 		return cause
 	}
 	if err != nil {
-		s.pool.count(func(n *Counts) { n.Doubts++ })
+		s.pool.doubt(s, c.ID, err, doubted)
 		if f := failureOf(err); f != nil {
 			return f
 		}
@@ -210,7 +210,7 @@ func (s *server) replace(ctx context.Context, c mergesearch.Candidate, p *placed
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		s.pool.count(func(n *Counts) { n.Doubts++ })
+		s.pool.doubt(s, c.ID, err, doubted)
 		last = err
 	}
 	if f := failureOf(last); f != nil {
@@ -345,13 +345,13 @@ func (s *server) end() {
 }
 
 // check proves, after the last answer, that the weights are still the same.
-func (s *server) check(ctx context.Context, fingerprint string) error {
+func (s *server) check(ctx context.Context, c mergesearch.Candidate) error {
 	err := s.gone(s.process)()
 	if err == nil {
 		var r SwapReport
 		var a answer
 		if a, err = s.ask(ctx, &r); err == nil {
-			err = s.pool.memory.judge(fingerprint, a, s.run, !s.pool.textOnly)
+			err = s.judge(c, a)
 		}
 	}
 	if err == nil {
@@ -363,6 +363,6 @@ func (s *server) check(ctx context.Context, fingerprint string) error {
 	}
 	s.dirty, s.holds = true, ""
 	s.voided++
-	s.pool.count(func(n *Counts) { n.Voided++ })
+	s.pool.doubt(s, c.ID, err, func(n *Counts) { n.Voided++ })
 	return fmt.Errorf("%w: %w", eval.ErrSessionLost, err)
 }

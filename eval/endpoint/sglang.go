@@ -17,7 +17,10 @@ func SGLang(ctx context.Context, o ServerOptions) (*Servers, error) {
 	return openServers(ctx, o, func(func() string) dialect { return &sglang{options: o} })
 }
 
-type sglang struct{ options ServerOptions }
+type sglang struct {
+	options ServerOptions
+	served  string // the name after the last change of weights
+}
 
 func (s *sglang) command(path, name string, port int) []string {
 	args := append(append([]string{}, s.options.Command...), "--model-path", path, "--served-model-name", name, "--host", "127.0.0.1", "--port", strconv.Itoa(port))
@@ -25,10 +28,14 @@ func (s *sglang) command(path, name string, port int) []string {
 }
 
 func (s *sglang) ready(ctx context.Context, t target) error { return healthy(ctx, t) }
-func (s *sglang) name(name, _ string) string                { return name }
-func (s *sglang) prepare(path string) (string, error)       { return path, nil }
-func (s *sglang) copies() bool                              { return false }
-func (s *sglang) best() eval.Swap                           { return eval.SwapDisk }
+
+// name is not the one that the server was started with: newer versions take the
+// path of the weights for their name with every update.
+func (s *sglang) name(string, string) string { return s.served }
+
+func (s *sglang) prepare(path string) (string, error) { return path, nil }
+func (s *sglang) copies() bool                        { return false }
+func (s *sglang) best() eval.Swap                     { return eval.SwapDisk }
 
 func (s *sglang) swap(ctx context.Context, t target, path, version string) error {
 	if err := t.call(ctx, "POST", "/pause_generation", map[string]any{"mode": "retract"}, nil); err != nil && !missing(err) {
@@ -52,7 +59,16 @@ func (s *sglang) swap(ctx context.Context, t target, path, version string) error
 	if err := t.call(ctx, "POST", "/continue_generation", map[string]any{}, nil); err != nil && !missing(err) {
 		return err
 	}
-	return s.proven(ctx, t, path, version)
+	if err := s.proven(ctx, t, path, version); err != nil {
+		return err
+	}
+	for _, name := range []string{t.name, path} {
+		t.name, s.served = name, name
+		if err = named(ctx, t); err == nil {
+			break
+		}
+	}
+	return err
 }
 
 // proven compares what the server says it has with what it was told. Versions that
@@ -62,9 +78,9 @@ func (s *sglang) proven(ctx context.Context, t target, path, version string) err
 		Path    string `json:"model_path"`
 		Version string `json:"weight_version"`
 	}
-	err := t.call(ctx, "GET", "/get_model_info", nil, &info)
+	err := t.call(ctx, "GET", "/model_info", nil, &info)
 	if missing(err) {
-		err = t.call(ctx, "GET", "/model_info", nil, &info)
+		err = t.call(ctx, "GET", "/get_model_info", nil, &info) // its older name
 	}
 	switch {
 	case err != nil && !missing(err):

@@ -182,7 +182,7 @@ func (k *soak) step(i int) {
 	}
 	if !taken && seen > 0 {
 		k.alarms++
-		k.t.Errorf("swap %d: a false alarm: %q", i, k.last)
+		k.t.Errorf("swap %d: a false alarm: %q", i, k.servers.Doubts())
 	}
 }
 

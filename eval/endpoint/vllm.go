@@ -59,9 +59,15 @@ func (v *vllm) swap(ctx context.Context, t target, path, _ string) error {
 	case len(out.Results) == 0:
 		return fmt.Errorf("POST /collective_rpc: no worker answered")
 	}
-	// It answers 200 whether it did or not: the canary sees a cache that was kept.
-	if err := t.call(ctx, "POST", "/reset_prefix_cache?reset_running_requests=true", nil, nil); err != nil {
+	// Older versions do not say whether they did: the canary sees a cache that was kept.
+	var reset struct {
+		Success *bool `json:"success"`
+	}
+	if err := t.call(ctx, "POST", "/reset_prefix_cache?reset_running_requests=true", nil, &reset); err != nil {
 		return err
+	}
+	if reset.Success != nil && !*reset.Success {
+		return fmt.Errorf("POST /reset_prefix_cache: the server could not empty its prefix cache")
 	}
 	if !paused {
 		return nil

@@ -27,6 +27,7 @@ func (f *Fake) routes() *http.ServeMux {
 		mux.HandleFunc("POST /continue_generation", f.pause(false))
 		mux.HandleFunc("POST /update_weights_from_disk", f.updateFromDisk)
 		mux.HandleFunc("GET /get_model_info", f.modelInfo)
+		mux.HandleFunc("GET /model_info", f.modelInfo)
 		mux.HandleFunc("POST /generate", f.generate)
 	case LlamaCpp:
 		mux.HandleFunc("POST /completion", f.native)
@@ -49,6 +50,8 @@ func (f *Fake) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (f *Fake) name() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.start == "wrong-name" {
 		return "other"
 	}
@@ -282,7 +285,7 @@ func (f *Fake) updateFromDisk(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"success": false, "message": problem})
 	default:
 		f.mu.Lock()
-		f.version = in.Version
+		f.version, f.options.Name = in.Version, in.Path // it takes the path for its name
 		f.mu.Unlock()
 		writeJSON(w, http.StatusOK, map[string]any{"success": true, "message": "Succeeded to update model weights.", "num_paused_requests": 0})
 	}
