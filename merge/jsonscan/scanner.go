@@ -95,7 +95,7 @@ func (s *Scanner) Once(member func(key string) error) func(key string) error {
 func (s *Scanner) OnceOf(n int, member func(key string) error) func(key string) error {
 	var seen keys
 	if n > len(seen.few) {
-		seen.many = make(map[string]struct{}, n)
+		seen.many = newNameSet(n)
 	}
 	return func(key string) error {
 		if !seen.add(key) {
@@ -105,11 +105,11 @@ func (s *Scanner) OnceOf(n int, member func(key string) error) func(key string) 
 	}
 }
 
-// keys are those of an object that were read; a map only where they are many.
+// keys are those of an object that were read; a set only where they are many.
 type keys struct {
 	few  [4]string
 	n    int
-	many map[string]struct{}
+	many *nameSet
 }
 
 // add reports whether the key is new.
@@ -123,14 +123,12 @@ func (k *keys) add(key string) bool {
 			k.n++
 			return true
 		}
-		k.many = map[string]struct{}{}
+		k.many = newNameSet(2 * len(k.few))
 		for _, f := range k.few {
-			k.many[f] = struct{}{}
+			k.many.add(f)
 		}
 	}
-	before := len(k.many)
-	k.many[key] = struct{}{}
-	return len(k.many) > before
+	return k.many.add(key)
 }
 
 // Array calls item for each element, positioned at it.

@@ -116,6 +116,7 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 func (h *Header) read(s *jsonscan.Scanner, tensors int, data int64) error {
 	var filled, end int64 // bytes of the tensors so far, and where the last of them ends
 	empty := 0
+	var short shortReader
 	h.Tensors = make([]Info, 0, max(tensors, 0))
 	err := s.Object(s.OnceOf(tensors, func(name string) error {
 		if name == "__metadata__" {
@@ -124,9 +125,12 @@ func (h *Header) read(s *jsonscan.Scanner, tensors int, data int64) error {
 		if len(h.Tensors) >= MaxFileTensors {
 			return s.Fail("more than %d tensors", MaxFileTensors)
 		}
-		t, err := readInfo(s, name)
-		if err != nil {
-			return err
+		t, ok := short.read(s, name)
+		if !ok {
+			var err error
+			if t, err = readInfo(s, name); err != nil {
+				return err
+			}
 		}
 		h.Tensors = append(h.Tensors, t)
 		if t.Begin == t.End {
@@ -209,12 +213,25 @@ func checkName(name string) error {
 	if name == "" || len(name) > MaxNameBytes {
 		return fieldError(name, "tensor name of %d bytes, want 1 to %d", len(name), MaxNameBytes)
 	}
+	if isPrintable(name) {
+		return nil
+	}
 	for _, r := range name {
 		if (r < ' ' || r > '~') && !unicode.IsPrint(r) {
 			return fieldError(name, "tensor name with the unprintable character %U", r)
 		}
 	}
 	return nil
+}
+
+// isPrintable reports whether a name is of printable ASCII.
+func isPrintable(name string) bool {
+	for i := range len(name) {
+		if name[i] < ' ' || name[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func readDType(s *jsonscan.Scanner, name string) (mergesearch.DType, error) {
