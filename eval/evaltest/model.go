@@ -56,6 +56,7 @@ func decode(ids []int32) string {
 // Model is a tiny language model.
 type Model struct {
 	Answers     map[string]string // what it writes after a prompt, with probability 0.9 a token
+	Endings     map[string]string // the same, after any prompt that ends so
 	Seed        uint64            // of its other probabilities
 	Fingerprint string            // that it reports
 	Flat        bool              // every token equally likely: a degenerate model
@@ -95,7 +96,7 @@ func (m Model) next(ids []int32) [Vocabulary]float64 {
 // known returns the token that the model knows to come next, or -1.
 func (m Model) known(text string) int {
 	for i := len(text); i >= 0; i-- {
-		answer, ok := m.Answers[text[:i]]
+		answer, ok := m.answer(text[:i])
 		if !ok || !strings.HasPrefix(answer, text[i:]) {
 			continue
 		}
@@ -105,6 +106,19 @@ func (m Model) known(text string) int {
 		return End
 	}
 	return -1
+}
+
+// answer returns what the model knows to follow a prompt.
+func (m Model) answer(prompt string) (string, bool) {
+	if answer, ok := m.Answers[prompt]; ok || len(m.Endings) == 0 {
+		return answer, ok
+	}
+	for ending, answer := range m.Endings { // none is the end of another
+		if strings.HasSuffix(prompt, ending) {
+			return answer, true
+		}
+	}
+	return "", false
 }
 
 // likeliest returns the greedy token, the first on ties.

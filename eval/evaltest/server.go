@@ -59,6 +59,9 @@ func NewServer(t testing.TB, p eval.Profile, models map[string]Model) *Server {
 		mux.HandleFunc("POST "+path, s.completions)
 	}
 	mux.HandleFunc("GET /v1/models", s.list)
+	mux.HandleFunc("GET /tokenizer_info", s.tokenizerInfo)
+	mux.HandleFunc("POST /tokenize", s.tokenize)
+	mux.HandleFunc("POST /detokenize", s.detokenize)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Server.Close)
 	return s
