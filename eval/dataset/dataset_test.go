@@ -204,6 +204,19 @@ func TestFindingFiles(t *testing.T) {
 	}
 }
 
+// The hub cache holds links to blobs.
+func TestLinkedFiles(t *testing.T) {
+	root := tree(t, map[string]string{"datasets--o--n/blobs/abc": one("1"), "datasets--o--n/refs/main": "r\n", "datasets--o--n/snapshots/r/.gitattributes": "x"})
+	repo := filepath.Join(root, "datasets--o--n")
+	if err := os.Symlink(filepath.Join("..", "..", "blobs", "abc"), filepath.Join(repo, "snapshots", "r", "test.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	got := open(t, Source{Path: "o/n", Cache: root})
+	if len(got) != 1 || len(got["test"]) != 1 || got["test"][0] != int64(1) {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestPlaces(t *testing.T) {
 	docs, err := readString(t, "json", "\n{\"b\":1,\"a\":2}\n\n{\"c\":3}\n")
 	if err != nil {

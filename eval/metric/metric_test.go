@@ -252,7 +252,7 @@ func TestGoldenComparisonBites(t *testing.T) {
 		`"mean":`, `"median":`, `"perplexity":`, `"weighted":`, `"bits":`, `"mean_stderr":`, `"perplexity_stderr":`, `"median_stderr":`, `"nanmean":`, `"nanmean_stderr":`,
 		`"mcc":`, `"f1":`, `"f1_stderr":`, `"mcc_stderr":`, `"brier":`, `"bleu":`, `"chrf":`, `"ter":`, `"bleu_stderr":`, `"chrf_stderr":`, `"ter_stderr":`, `"rows":["`,
 	} {
-		at := strings.LastIndex(string(data), key)
+		at := strings.Index(string(data), key)
 		if at < 0 {
 			t.Fatalf("no %s in the golden file", key)
 		}

@@ -29,6 +29,9 @@ func TestTextAsPython(t *testing.T) {
 	}
 	readJSON(t, "text.json", &golden)
 
+	if testing.Short() {
+		t.Skip("every character there is, one goroutine")
+	}
 	check := func(what, s, got, want string) {
 		t.Helper()
 		if got != want {
