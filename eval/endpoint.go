@@ -121,6 +121,27 @@ func (p Profile) Likelihood() (lacking string, ok bool) {
 	return "log-probabilities of prompt tokens (echo with logprobs, or prompt_logprobs)", false
 }
 
+// Route names the way in which log-likelihoods are asked for: "echo",
+// "prompt_logprobs", "generate" or "forced"; empty when they cannot be.
+func (p Profile) Route() string {
+	switch p.route().(type) {
+	case echoRoute:
+		return "echo"
+	case promptLogprobsRoute:
+		return "prompt_logprobs"
+	case inputLogprobsRoute:
+		return "generate"
+	case forcedRoute:
+		return "forced"
+	}
+	return ""
+}
+
+// OneRequest reports whether a question is one request, whatever its kind.
+func (p Profile) OneRequest() bool {
+	return p.Route() == "" || p.ManyPrompts && (p.Route() == "echo" || p.Route() == "prompt_logprobs")
+}
+
 // route returns the best way of asking for log-likelihoods that the server has,
 // nil for none: first those that keep its prefix cache, then those that name the
 // tokens by id, then echo, then one request for each token.

@@ -35,8 +35,8 @@ func TestProbeFindsTheRoute(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		t.Logf("%-20s %-16s %d requests, noise %g", name, eval.RouteOf(got), got.Requests, got.Noise)
-		if route := eval.RouteOf(got); route != want[name] {
+		t.Logf("%-20s %-16s %d requests, noise %g", name, got.Route(), got.Requests, got.Noise)
+		if route := got.Route(); route != want[name] {
 			t.Errorf("%s: found the route %q; it lacks %q", name, route, got.Lacking)
 		}
 		if got.Requests > 20 || s.Requests() > 20 || got.Requests < s.Requests() {
