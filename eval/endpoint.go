@@ -72,6 +72,7 @@ type Profile struct {
 	Generate       bool // /generate takes input_ids and logprob_start_len (SGLang)
 	Forced         bool // /completion tells the log-probability of a token that logit_bias forces (llama-server)
 	Chat           bool // /v1/chat/completions answers
+	ChatOnly       bool // /v1/completions does not
 
 	Context int // most tokens of prompt and completion; 0 when unknown
 

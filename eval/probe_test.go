@@ -126,6 +126,21 @@ func TestProbeReadsNames(t *testing.T) {
 	}
 }
 
+// A server that only chats is taken for what it is.
+func TestProbeChatOnly(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"4"},"finish_reason":"stop"}]}`)
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	got, err := eval.Probe(context.Background(), eval.Session{BaseURL: s.URL + "/v1", Model: "m"})
+	lacking, ok := got.Likelihood()
+	if err != nil || !got.Chat || !got.ChatOnly || ok || !strings.Contains(lacking, "/v1/completions") || got.Requests > 5 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func values(logprobs map[string]any) []any {
 	v, _ := logprobs["token_logprobs"].([]any)
 	return v
