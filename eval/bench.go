@@ -30,7 +30,8 @@ type BenchReport struct {
 	Responses     float64 `json:"responses_per_s"`
 	CPU           float64 `json:"cpu_s_per_1000"` // of client and server; 0 where the system does not say
 	Bare          float64 `json:"bare_per_s"`     // exchanges of the same bytes without a client
-	RatioToBare   float64 `json:"ratio_to_bare"`
+	BareCPU       float64 `json:"bare_cpu_s_per_1000"`
+	RatioToBare   float64 `json:"ratio_to_bare"` // of Responses
 	ResponseBytes int     `json:"response_bytes"`
 	Queue         int     `json:"queue"`
 	PeakAnon      int64   `json:"peak_anon_bytes"` // private memory of the process with the queue; 0 where the system does not say
@@ -59,11 +60,12 @@ func Bench(ctx context.Context, o BenchOptions) (BenchReport, error) {
 	defer s.close()
 	b := &bench{BenchOptions: o, server: s}
 	report := BenchReport{ResponseBytes: len(s.response), Queue: o.Queue}
-	if report.Bare, err = b.bare(ctx); err != nil {
+	before, answered := cpuSeconds(), int64(0)
+	if report.Bare, answered, err = b.bare(ctx); err != nil {
 		return report, err
 	}
-	before := cpuSeconds()
-	var answered int64
+	report.BareCPU = 1000 * (cpuSeconds() - before) / float64(answered)
+	before = cpuSeconds()
 	if report.Responses, answered, err = b.client(ctx); err != nil {
 		return report, err
 	}
@@ -130,7 +132,7 @@ func (b *bench) client(ctx context.Context) (rate float64, answered int64, err e
 }
 
 // bare exchanges the same bytes with as little as can be done for it.
-func (b *bench) bare(ctx context.Context) (rate float64, err error) {
+func (b *bench) bare(ctx context.Context) (rate float64, answered int64, err error) {
 	body := append([]byte(`{"model":"bench",`), b.requests()[0].requests[0].tail...)
 	message := fmt.Appendf(nil, "POST /v1/completions HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", b.server.address, len(body), body)
 	var count atomic.Int64
@@ -162,9 +164,9 @@ func (b *bench) bare(ctx context.Context) (rate float64, err error) {
 	}
 	wait.Wait()
 	if err, bad := failed.Load().(error); bad {
-		return 0, err
+		return 0, 0, err
 	}
-	return float64(count.Load()) / time.Since(start).Seconds(), context.Cause(ctx)
+	return float64(count.Load()) / time.Since(start).Seconds(), count.Load(), context.Cause(ctx)
 }
 
 // benchServer sends one response to every request, whatever it says.

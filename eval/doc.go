@@ -6,21 +6,26 @@
 // Endpoint and a mergesearch.Candidate; out come mergesearch.Outcomes, one per
 // item, and from pairs of them a mergesearch.Comparison. The path of one item:
 //
-//	document -> question -> prompt -> token ids -> request -> response -> outcome
-//	data.go     task.go     task.go   encode.go    request.go decode.go   score.go
+//	document -> question -> prompt -> token ids -> requests -> responses -> answers  -> outcome
+//	data.go     task.go     task.go   encode.go    route_*.go  decode.go   prepare.go   score.go
 //
 // Types to know:
 //
 //   - Task: a task file with its questions, wholly checked before any model is read.
-//   - Endpoint, Session, Profile: what serves candidates, and what it can do.
+//   - Endpoint, Session, Profile: what serves candidates, and what it can do. Probe
+//     finds out the profile, and with it the way of asking (route.go).
 //   - Evaluator: asks; it is the Scorer of the search.
 //   - Judge: compares two models in pairs; it is the Judge of the search.
+//   - Cache: remembers what was answered, where the weights are proved.
 //   - EndpointError: a fault of the endpoint that outlasted the retries.
 //
 // Invariants:
 //
-//   - One item asked is one request on the wire, plus the retries that are counted,
-//     where the server takes several prompts at once; elsewhere one for each choice.
+//   - No more requests than the server needs: one for an item where it takes many
+//     prompts (Profile.OneRequest), plus the retries that are counted, and none for
+//     what the cache holds.
+//   - How a server is asked changes no score: every route sums the same numbers in
+//     the order of the tokens, and a prompt that is too long is refused, never cut.
 //   - A fault never becomes a score. Missing, null or surplus log-probabilities,
 //     another prompt length than was sent, answers of other weights, choices that
 //     all score the same: each is an error (or a *mergesearch.Failure, where it is

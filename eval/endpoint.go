@@ -85,6 +85,7 @@ type Profile struct {
 	Generate       bool // /generate takes input_ids and logprob_start_len (SGLang)
 	Forced         bool // /completion tells the log-probability of a token that logit_bias forces (llama-server)
 	Chat           bool // /v1/chat/completions answers
+	ChatOnly       bool // /v1/completions does not
 
 	Context int // most tokens of prompt and completion; 0 when unknown
 
@@ -132,6 +133,27 @@ func (p Profile) Likelihood() (lacking string, ok bool) {
 		return "token ids as prompts", false
 	}
 	return "log-probabilities of prompt tokens (echo with logprobs, or prompt_logprobs)", false
+}
+
+// Route names the way in which log-likelihoods are asked for: "echo",
+// "prompt_logprobs", "generate" or "forced"; empty when they cannot be.
+func (p Profile) Route() string {
+	switch p.route().(type) {
+	case echoRoute:
+		return "echo"
+	case promptLogprobsRoute:
+		return "prompt_logprobs"
+	case inputLogprobsRoute:
+		return "generate"
+	case forcedRoute:
+		return "forced"
+	}
+	return ""
+}
+
+// OneRequest reports whether a question is one request, whatever its kind.
+func (p Profile) OneRequest() bool {
+	return p.Route() == "" || p.ManyPrompts && (p.Route() == "echo" || p.Route() == "prompt_logprobs")
 }
 
 // route returns the best way of asking for log-likelihoods that the server has,

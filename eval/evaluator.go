@@ -124,7 +124,8 @@ func (e *Evaluator) Prepare(files map[string][]byte) error {
 }
 
 // Requests returns how many requests were sent for items since New, each attempt
-// counted; less Retries it is the number of items asked.
+// counted. Where an item is one request (Profile.OneRequest), the number less
+// Retries is that of the items asked, but for those that the cache answered.
 func (e *Evaluator) Requests() int64 { return e.client.sent.Load() }
 
 // Retries returns how many of the requests were sent again after a fault.

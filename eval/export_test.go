@@ -66,20 +66,5 @@ func Drawn(t *Task, repeats int, temperature float64, until ...string) {
 	}
 }
 
-// RouteOf names the way of asking that a profile leads to.
-func RouteOf(p Profile) string {
-	switch p.route().(type) {
-	case echoRoute:
-		return "echo"
-	case promptLogprobsRoute:
-		return "prompt_logprobs"
-	case inputLogprobsRoute:
-		return "generate"
-	case forcedRoute:
-		return "forced"
-	}
-	return ""
-}
-
 // Hasten makes an evaluator wait less between attempts.
 func Hasten(e *Evaluator, base time.Duration) { e.client.retry.base = base }

@@ -125,6 +125,12 @@ func (p *plan) item(i int, q *question, t *Task, detail bool) (*prepared, error)
 
 // generate writes one request for each completion.
 func (p *plan) generate(r *prepared, q *question, t *Task) error {
+	switch {
+	case q.turns != nil && !p.profile.Chat:
+		return q.refuse("it is a conversation, and the endpoint has no chat completions")
+	case q.turns == nil && p.profile.ChatOnly:
+		return q.refuse("it is plain text, and the endpoint has chat completions alone")
+	}
 	d := drawing{until: t.until, maxTokens: t.maxTokens, temperature: t.temperature, topP: t.topP}
 	var ids []int32
 	if p.encoder != nil && p.profile.TokenPrompts && q.turns == nil {

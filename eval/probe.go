@@ -32,7 +32,7 @@ const disagreement = 0.5
 // other ones for other prompts, equal ones for equal beginnings, and the same by
 // each way of asking; Measured.Lacking says why when they cannot. It returns an
 // *mergesearch.InputError when there is no server or no such model, when another
-// model answers, or when the server does not even complete text.
+// model answers, or when the server completes neither text nor chats.
 //
 // Kind, Swap and Fingerprint are for the caller to fill in: whether a reported
 // fingerprint is that of the weights cannot be seen from outside.
@@ -46,7 +46,12 @@ func Probe(ctx context.Context, s Session) (Profile, error) {
 	}
 	p.version()
 	if err := p.text(); err != nil {
-		return p.found, err
+		if p.chats(); !p.found.Chat {
+			return p.found, err
+		}
+		p.found.ChatOnly, p.found.Requests = true, p.spent()
+		p.found.Lacking = "completions of text (/v1/completions)"
+		return p.found, nil
 	}
 	for _, step := range []func(){p.sampling, p.tokens, p.echoes, p.ranked, p.inputs, p.choices, p.force, p.noise, p.length, p.repeats, p.stops, p.chats} {
 		step()

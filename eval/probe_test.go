@@ -35,8 +35,8 @@ func TestProbeFindsTheRoute(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		t.Logf("%-20s %-16s %d requests, noise %g", name, eval.RouteOf(got), got.Requests, got.Noise)
-		if route := eval.RouteOf(got); route != want[name] {
+		t.Logf("%-20s %-16s %d requests, noise %g", name, got.Route(), got.Requests, got.Noise)
+		if route := got.Route(); route != want[name] {
 			t.Errorf("%s: found the route %q; it lacks %q", name, route, got.Lacking)
 		}
 		if got.Requests > 20 || s.Requests() > 20 || got.Requests < s.Requests() {
@@ -123,6 +123,21 @@ func TestProbeReadsNames(t *testing.T) {
 	model = "n"
 	if _, err = eval.Probe(context.Background(), session); !strings.Contains(inputError(t, err).Problem, `answers with "n"`) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A server that only chats is taken for what it is.
+func TestProbeChatOnly(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"4"},"finish_reason":"stop"}]}`)
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	got, err := eval.Probe(context.Background(), eval.Session{BaseURL: s.URL + "/v1", Model: "m"})
+	lacking, ok := got.Likelihood()
+	if err != nil || !got.Chat || !got.ChatOnly || ok || !strings.Contains(lacking, "/v1/completions") || got.Requests > 5 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

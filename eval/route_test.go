@@ -226,6 +226,13 @@ func TestChat(t *testing.T) {
 	if body := s.Bodies()[0]; !strings.Contains(body, `"messages":[{"role":"system","content":"sums: "},{"role":"user"`) || !strings.Contains(body, `"temperature":0,`) || strings.Contains(body, `" a"`) {
 		t.Error(body)
 	}
+	if e, err = eval.New(eval.Options{Tasks: []*eval.Task{task}, Endpoint: evaltest.NewServer(t, evaltest.Full, nil).Endpoint(talker)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Prepare(nil); !strings.Contains(inputError(t, err).Problem, "no chat completions") {
+		t.Errorf("%v", err)
+	}
+	e, _ = eval.New(eval.Options{Tasks: []*eval.Task{task}, Endpoint: s.Endpoint(talker)})
 	s.Script(func(int) *evaltest.Fault {
 		return &evaltest.Fault{Alter: func(r map[string]any) { delete(r["choices"].([]any)[0].(map[string]any), "message") }}
 	})

@@ -131,9 +131,11 @@ func TestWaitsEnd(t *testing.T) {
 	defer c.close()
 	c.transport.TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
 	for _, url := range []string{plain.URL, secure.URL} {
+		c.timeout = 50 * time.Millisecond
 		if _, _, err := send(context.Background(), c, url, "text"); !errors.Is(err, errAttemptTimeout) {
 			t.Errorf("%s: %v, want the attempt's timeout", url, err)
 		}
+		c.timeout = time.Minute // from now on the caller is first
 		reason := errors.New("another item failed")
 		ctx, cancel := context.WithCancelCause(context.Background())
 		time.AfterFunc(10*time.Millisecond, func() { cancel(reason) })

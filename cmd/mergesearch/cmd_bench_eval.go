@@ -28,8 +28,8 @@ be exchanged without a client. Client and server share the processors.`,
 			if wantsJSON(c) {
 				return report.Write(c.OutOrStdout(), done)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%.0f responses/s of %s, %.3f s of processor time per 1000 (server included)\n%.0f bare exchanges/s of the same bytes: the client reaches %.2f of them\n%s of private memory with %d items queued\n",
-				done.Responses, bytesText(int64(done.ResponseBytes)), done.CPU, done.Bare, done.RatioToBare, bytesText(done.PeakAnon), done.Queue)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%.0f responses/s of %s, %.3f s of processor time per 1000 (server included)\n%.0f bare exchanges/s of the same bytes, %.3f s per 1000: the client reaches %.2f of them\n%s of private memory with %d items queued\n",
+				done.Responses, bytesText(int64(done.ResponseBytes)), done.CPU, done.Bare, done.BareCPU, done.RatioToBare, bytesText(done.PeakAnon), done.Queue)
 			return err
 		},
 	}

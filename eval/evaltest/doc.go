@@ -10,6 +10,8 @@
 //   - Tokenizer: one token per byte, and a begin- and end-of-sequence token.
 //   - Server: serves Models; Script tells it to be slow, to refuse, to cut the
 //     connection, to lie.
+//     Beside OpenAI's completions it speaks as much of vLLM, SGLang and llama-server
+//     as its profile says (dialects.go).
 //   - TestEndpoint: what holds for every eval.Endpoint.
 //
 // Invariants. The server counts requests as they arrive, so a test can compare

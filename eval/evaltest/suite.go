@@ -181,11 +181,6 @@ func weightsApart(t *testing.T, s Suite) {
 	wait.Wait()
 }
 
-func likelihoods(p eval.Profile) bool {
-	_, ok := p.Likelihood()
-	return ok
-}
-
 func oneRequest(t *testing.T, s Suite) {
 	e := s.Open(t)
 	ev, ids := s.scorer(t, e, 8)
@@ -197,8 +192,7 @@ func oneRequest(t *testing.T, s Suite) {
 	if _, err := ev.Score(context.Background(), s.Candidates[0], ids); err != nil {
 		t.Fatal(err)
 	}
-	p := e.Profile()
-	once := p.EchoLogprobs && p.ManyPrompts && !p.Generate && !p.PromptLogprobs || !likelihoods(p)
+	once := e.Profile().OneRequest()
 	if n := ev.Requests(); once && n != int64(len(ids)) || n < int64(len(ids)) || ev.Retries() != 0 {
 		t.Errorf("%d requests and %d retries for %d items", n, ev.Retries(), len(ids))
 	}
