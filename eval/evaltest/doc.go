@@ -10,6 +10,9 @@
 //   - Tokenizer: one token per byte, and a begin- and end-of-sequence token.
 //   - Server: serves Models; Script tells it to be slow, to refuse, to cut the
 //     connection, to lie.
+//   - Fake: a server in the dialect of vLLM, SGLang or llama-server, with weights in a
+//     file (WriteWeights, WriteGGUF), a prefix cache and Faults on command; as an
+//     http.Handler, or as a process (Child, Command).
 //   - TestEndpoint: what holds for every eval.Endpoint.
 //
 // Invariants. The server counts requests as they arrive, so a test can compare
