@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,18 +12,30 @@ import (
 	"mergesearch/eval"
 	"mergesearch/eval/endpoint"
 	"mergesearch/eval/lm"
+	"mergesearch/merge/gguf"
 	"mergesearch/merge/safetensors"
 )
 
-// openEndpoint starts or reaches the endpoint of a run file and returns what stops
+// openEndpoint starts or reaches the endpoint of the run file and returns what stops
 // it.
-func openEndpoint(ctx context.Context, file *runfile.RunFile) (eval.Endpoint, func() error, error) {
-	if e := file.Endpoint; e.Kind == "mergesearch" {
+func (s *session) openEndpoint(ctx context.Context) (eval.Endpoint, func() error, error) {
+	file := s.file
+	switch e := file.Endpoint; e.Kind {
+	case "mergesearch":
 		server, err := endpoint.Mergesearch(ctx, endpoint.MergesearchOptions{BaseURL: e.URL, Write: handOver})
 		if err != nil {
 			return nil, nil, &unfit{err: mergesearch.InFile(err, file.File)}
 		}
 		return server, func() error { return nil }, nil
+	case "vllm", "sglang", "llamacpp", "openai":
+		servers, err := s.openServers(ctx, e)
+		if err != nil {
+			return nil, nil, &unfit{err: mergesearch.InFile(err, file.File)}
+		}
+		for _, n := range servers.Notes() {
+			s.note("%s", n)
+		}
+		return servers, servers.Close, nil
 	}
 	server, err := endpoint.NewEmbedded(lm.ServerOptions{})
 	if err != nil {
@@ -34,10 +47,75 @@ func openEndpoint(ctx context.Context, file *runfile.RunFile) (eval.Endpoint, fu
 // requests returns how many requests the endpoint's own server counted, 0 when it
 // is in another process.
 func (s *session) requests() int64 {
-	if e, ok := s.endpoint.(*endpoint.Embedded); ok {
+	if e, ok := s.endpoint.(interface{ Requests() int64 }); ok {
 		return e.Requests()
 	}
 	return 0
+}
+
+// openServers starts or reaches servers of other programs.
+func (s *session) openServers(ctx context.Context, e runfile.Endpoint) (*endpoint.Servers, error) {
+	parents, err := s.parents()
+	if err != nil {
+		return nil, err
+	}
+	key := ""
+	if e.APIKeyEnv != "" {
+		var set bool
+		if key, set = os.LookupEnv(e.APIKeyEnv); !set {
+			return nil, &mergesearch.InputError{Field: "endpoint.api_key_env", Problem: fmt.Sprintf("the environment has no %s", e.APIKeyEnv), Hint: "export it first; keys are never given as values"}
+		}
+	}
+	if e.Kind == "openai" {
+		return endpoint.Commanded(ctx, endpoint.OpenAIOptions{
+			BaseURL: e.URL, Model: e.Model, APIKey: key, LoadCommand: e.LoadCommand, Environment: os.Environ(),
+			Parents: parents, Write: writeInto, Storage: e.Storage,
+		})
+	}
+	o := endpoint.ServerOptions{
+		Model: e.Model, APIKey: key, Command: e.Command, Args: e.Args, Servers: e.Servers, Devices: e.Devices, Environment: os.Environ(),
+		Parents: parents, Write: writeInto, WriteGGUF: writeIntoGGUF, Storage: e.Storage, LoadOnce: e.LoadOnce,
+	}
+	if e.URL != "" {
+		o.URLs = []string{e.URL}
+	}
+	open := map[string]func(context.Context, endpoint.ServerOptions) (*endpoint.Servers, error){
+		"vllm": endpoint.VLLM, "sglang": endpoint.SGLang, "llamacpp": endpoint.LlamaCpp,
+	}
+	return open[e.Kind](ctx, o)
+}
+
+// parents returns the base model and an expert with other weights, by which servers
+// are tried out.
+func (s *session) parents() ([]mergesearch.Candidate, error) {
+	var out []mergesearch.Candidate
+	for _, name := range append([]string{s.baseName()}, s.expertNames()...) {
+		checkpoint, _ := s.engine.Model(name)
+		files, err := checkpoint.Files()
+		if err != nil {
+			return nil, err
+		}
+		dir, err := filepath.Abs(s.models[name])
+		if err != nil {
+			return nil, err
+		}
+		c := mergesearch.Candidate{ID: mergesearch.CandidateID(name), Dir: dir, Files: files, Tensors: checkpoint, Fingerprint: checkpoint.Digest()}
+		if len(out) < 2 && (len(out) == 0 || out[0].Fingerprint != c.Fingerprint) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// writeInto writes a candidate into a new directory.
+func writeInto(_ context.Context, c mergesearch.Candidate, dir string) error {
+	return writeCandidate(c, dir)
+}
+
+// writeIntoGGUF writes a candidate into a new GGUF file. The recipe is no part of
+// it, so that all candidates of a run have the same header.
+func writeIntoGGUF(ctx context.Context, c mergesearch.Candidate, path string) error {
+	return gguf.Write(ctx, c.Tensors, c.Files, path)
 }
 
 // handOver writes a candidate that is in memory into a directory that a server

@@ -29,8 +29,10 @@ func (s *session) checkFamily() error {
 		return err
 	}
 	baseDir := s.models[s.baseName()]
-	if err := checkRunnable(base, baseDir); err != nil {
-		return err
+	if s.ownEngine() {
+		if err := checkRunnable(base, baseDir); err != nil {
+			return err
+		}
 	}
 	byDigest := map[string]string{}
 	for _, name := range append([]string{s.baseName()}, s.expertNames()...) {
@@ -46,8 +48,10 @@ func (s *session) checkFamily() error {
 		if err != nil {
 			return err
 		}
-		if err := checkRunnable(files, s.models[name]); err != nil {
-			return err
+		if s.ownEngine() {
+			if err := checkRunnable(files, s.models[name]); err != nil {
+				return err
+			}
 		}
 		if err := s.compareTokenizers(name, base["tokenizer.json"], files["tokenizer.json"]); err != nil {
 			return err
@@ -55,6 +59,11 @@ func (s *session) checkFamily() error {
 		s.compareMeaning(name, base["config.json"], files["config.json"])
 	}
 	return nil
+}
+
+// ownEngine reports whether the engine of this program runs the candidates.
+func (s *session) ownEngine() bool {
+	return s.file.Endpoint.Kind == "embedded" || s.file.Endpoint.Kind == "mergesearch"
 }
 
 func (s *session) note(format string, args ...any) {

@@ -15,7 +15,6 @@ import (
 	"mergesearch/eval/endpoint"
 	"mergesearch/eval/lm"
 	"mergesearch/merge"
-	"mergesearch/merge/gguf"
 )
 
 // The real servers, where there are some: the path of a llama-server, and the URL
@@ -59,16 +58,6 @@ func tenCandidates(t *testing.T) []mergesearch.Candidate {
 		build(fmt.Sprintf("merge_method: linear\nmodels: [{model: expert-arithmetic, parameters: {weight: %v}}, {model: expert-reverse, parameters: {weight: %v}}]\ndtype: float32\n", w, 1-w))
 	}
 	return out
-}
-
-// writeOneGGUF is the hook that llama.cpp needs. The recipe is left out, so that
-// all candidates have the same header.
-func writeOneGGUF(ctx context.Context, c mergesearch.Candidate, path string) error {
-	return gguf.Write(ctx, c.Tensors, c.Files, path)
-}
-
-func writeOne(_ context.Context, c mergesearch.Candidate, dir string) error {
-	return writeCandidate(c, dir)
 }
 
 // scoresOf scores candidates on the quickstart's written answers.
@@ -174,7 +163,7 @@ func TestLlamaServer(t *testing.T) {
 			realServer(t, func(parents []mergesearch.Candidate, swapped func(endpoint.SwapReport)) (*endpoint.Servers, error) {
 				return endpoint.LlamaCpp(context.Background(), endpoint.ServerOptions{
 					Command: []string{program}, Args: append([]string{"-np", "2", "-c", "256", "-t", "1", "-dev", "none", "--no-webui", "--no-warmup"}, args...),
-					Environment: os.Environ(), Parents: parents, WriteGGUF: writeOneGGUF, Storage: dir, Swapped: swapped,
+					Environment: os.Environ(), Parents: parents, WriteGGUF: writeIntoGGUF, Storage: dir, Swapped: swapped,
 				})
 			}, "reverse")
 		})
@@ -188,7 +177,7 @@ func TestTransformersServe(t *testing.T) {
 	}
 	realServer(t, func(parents []mergesearch.Candidate, swapped func(endpoint.SwapReport)) (*endpoint.Servers, error) {
 		return endpoint.Commanded(context.Background(), endpoint.OpenAIOptions{
-			BaseURL: url, Model: "{dir}", Parents: parents, Write: writeOne, Storage: t.TempDir(), Swapped: swapped,
+			BaseURL: url, Model: "{dir}", Parents: parents, Write: writeInto, Storage: t.TempDir(), Swapped: swapped,
 		})
 	}, "reverse")
 }

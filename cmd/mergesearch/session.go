@@ -73,7 +73,7 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if err := s.makeSpace(methods); err != nil {
 		return nil, mergesearch.InFile(err, file.File)
 	}
-	if s.endpoint, s.stop, err = openEndpoint(ctx, file); err != nil {
+	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return nil, err
 	}
 	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint}); err != nil {

@@ -12,6 +12,9 @@
 //     connection, to lie.
 //     Beside OpenAI's completions it speaks as much of vLLM, SGLang and llama-server
 //     as its profile says (dialects.go).
+//   - Fake: a server in the dialect of vLLM, SGLang or llama-server, with weights in a
+//     file (WriteWeights, WriteGGUF), a prefix cache and Faults on command; as an
+//     http.Handler, or as a process (Child, Command).
 //   - TestEndpoint: what holds for every eval.Endpoint.
 //
 // Invariants. The server counts requests as they arrive, so a test can compare

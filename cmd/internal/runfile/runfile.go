@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strings"
 
 	"mergesearch"
 )
@@ -95,10 +96,58 @@ type Budget struct {
 	Hours      float64 `yaml:"hours" json:"hours,omitempty"`
 }
 
-// Endpoint is the inference server that answers.
+// Endpoint is the inference server that answers. Most keys are of some kinds only.
 type Endpoint struct {
-	Kind string `yaml:"kind" json:"kind"` // embedded (default) or mergesearch (a "mergesearch serve" elsewhere)
+	Kind string `yaml:"kind" json:"kind"` // one of EndpointKinds; default embedded
 	URL  string `yaml:"url" json:"url,omitempty"`
+
+	Model       string   `yaml:"model" json:"model,omitempty"`               // at the URL; openai: may hold {dir}
+	APIKeyEnv   string   `yaml:"api_key_env" json:"api_key_env,omitempty"`   // environment variable with the key for the URL
+	LoadCommand []string `yaml:"load_command" json:"load_command,omitempty"` // openai: program and arguments, {dir} is the candidate
+
+	Command []string `yaml:"command" json:"command,omitempty"` // that starts a server; default: the kind's own
+	Args    []string `yaml:"args" json:"args,omitempty"`       // at its end
+	Servers int      `yaml:"servers" json:"servers,omitempty"` // default 1
+	Devices []string `yaml:"devices" json:"devices,omitempty"` // CUDA_VISIBLE_DEVICES of each server
+
+	Storage  string `yaml:"storage" json:"storage,omitempty"`     // where candidates are written; default: memory-backed
+	LoadOnce bool   `yaml:"load_once" json:"load_once,omitempty"` // a new candidate is loaded once, not twice
+}
+
+// EndpointKinds are the kinds of endpoints: the engine of this program, a "mergesearch
+// serve" elsewhere, and other servers.
+var EndpointKinds = []string{"embedded", "mergesearch", "vllm", "sglang", "llamacpp", "openai"}
+
+// check refuses keys that the kind cannot use.
+func (e *Endpoint) check() error {
+	refuse := func(field, problem, hint string) error {
+		return &mergesearch.InputError{Field: "endpoint." + field, Problem: problem, Hint: hint}
+	}
+	if !slices.Contains(EndpointKinds, e.Kind) {
+		in := mergesearch.UnknownWord("kind of endpoint", e.Kind, EndpointKinds)
+		in.Field, in.Problem = "endpoint.kind", fmt.Sprintf("unknown kind %q", e.Kind)
+		return in
+	}
+	started := slices.Contains([]string{"vllm", "sglang", "llamacpp"}, e.Kind)
+	switch {
+	case (e.Kind == "mergesearch" || e.Kind == "openai") && e.URL == "":
+		return refuse("url", "missing for kind "+e.Kind, "for example url: http://127.0.0.1:8080")
+	case (e.Kind == "embedded" || e.Kind == "llamacpp") && e.URL != "":
+		return refuse("url", "kind "+e.Kind+" takes none", "")
+	case (e.Kind == "openai" || started && e.URL != "") != (e.Model != ""):
+		return refuse("model", "the name of the model at the url belongs here, and only there", "")
+	case e.Kind == "openai" && len(e.LoadCommand) == 0 && !strings.Contains(e.Model, "{dir}"):
+		return refuse("load_command", "missing: nothing would load a candidate", "name the program and its arguments; {dir} stands for the candidate's directory")
+	case e.Kind != "openai" && len(e.LoadCommand) > 0:
+		return refuse("load_command", "only kind openai takes one", "")
+	case e.APIKeyEnv != "" && e.Model == "":
+		return refuse("api_key_env", "only a server at a url needs a key", "")
+	case (!started || e.URL != "") && (len(e.Command) > 0 || len(e.Args) > 0 || e.Servers != 0 || len(e.Devices) > 0):
+		return refuse("command", "command, args, servers and devices are for servers that are started here", "leave the url out, or these keys")
+	case e.Servers < 0 || len(e.Devices) > 0 && e.Servers > len(e.Devices):
+		return refuse("servers", fmt.Sprintf("%d servers for %d devices", e.Servers, len(e.Devices)), "")
+	}
+	return nil
 }
 
 // maxFileBytes is far above any run file and far below any accident.
@@ -192,13 +241,8 @@ func (r *RunFile) check() error {
 		e.Field, e.Problem = "algorithm.name", fmt.Sprintf("unknown algorithm %q", r.Algorithm.Name)
 		return e
 	}
-	if known := []string{"embedded", "mergesearch"}; !slices.Contains(known, r.Endpoint.Kind) {
-		e := mergesearch.UnknownWord("kind of endpoint", r.Endpoint.Kind, known)
-		e.Field, e.Problem = "endpoint.kind", fmt.Sprintf("unknown kind %q", r.Endpoint.Kind)
-		return e
-	}
-	if (r.Endpoint.Kind == "mergesearch") != (r.Endpoint.URL != "") {
-		return refuse("endpoint.url", "kind mergesearch needs a url, and no other kind takes one", "for example url: http://127.0.0.1:8080")
+	if err := r.Endpoint.check(); err != nil {
+		return err
 	}
 	if p := r.Prompts; p.NumFewshot != nil && *p.NumFewshot < 0 {
 		return refuse("prompts.num_fewshot", "cannot be negative", "")

@@ -66,4 +66,6 @@ for i, n in enumerate(numbers):
     endings[prompt] = [f" it is so\n#### {right}.", f" ${right} it is", " 12 eggs, 3 left", f" ####  {right}", f"\n#### {right}, no 7\n\nQ: more"][i % 5]
 for i, t in enumerate(texts):
     endings["Rewrite: " + t["source"] + "\n"] = [t["reference"], t["references"][0].upper() + ".", " " + t["references"][1], t["reference"][:9] + " lamp", "x"][i % 5]
+    if i % 3 == 0:
+        endings[t["source"]] = t["last"]  # what greedy decoding gives
 (out / "endings.json").write_text(json.dumps(endings, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
