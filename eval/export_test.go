@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"mergesearch"
@@ -68,3 +69,28 @@ func Drawn(t *Task, repeats int, temperature float64, until ...string) {
 
 // Hasten makes an evaluator wait less between attempts.
 func Hasten(e *Evaluator, base time.Duration) { e.client.retry.base = base }
+
+// Asked is what an item asks, request by request: context and continuation, or one
+// text.
+type Asked [][]string
+
+// AskedBy lists what the items of a split ask, in their order.
+func AskedBy(t *Task, split mergesearch.Split) []Asked {
+	var out []Asked
+	for _, item := range t.Items(split) {
+		q := &t.questions[slices.IndexFunc(t.questions, func(q question) bool { return q.id == item.ID })]
+		var a Asked
+		for _, p := range q.pairs {
+			if q.rolling {
+				a = append(a, []string{p.continuation})
+			} else {
+				a = append(a, []string{p.context, p.continuation})
+			}
+		}
+		if q.pairs == nil {
+			a = Asked{{q.prompt}}
+		}
+		out = append(out, a)
+	}
+	return out
+}

@@ -93,32 +93,31 @@ func (m Model) next(ids []int32) [Vocabulary]float64 {
 	return out
 }
 
-// known returns the token that the model knows to come next, or -1.
+// known returns the token that the model knows to come next, or -1: that of the
+// longest prompt, or of the ending that stands last, after which the text goes on
+// as the answer does.
 func (m Model) known(text string) int {
-	for i := len(text); i >= 0; i-- {
-		answer, ok := m.answer(text[:i])
-		if !ok || !strings.HasPrefix(answer, text[i:]) {
-			continue
+	for i := len(text); i >= 0 && len(m.Answers) > 0; i-- {
+		if answer, ok := m.Answers[text[:i]]; ok && strings.HasPrefix(answer, text[i:]) {
+			return after(answer, text[i:])
 		}
-		if rest := answer[len(text)-i:]; rest != "" {
-			return int(rest[0])
-		}
-		return End
 	}
-	return -1
+	last, next := -1, -1
+	for ending, answer := range m.Endings { // none is the end of another
+		i := strings.LastIndex(text, ending) + len(ending)
+		if i >= len(ending) && i > last && strings.HasPrefix(answer, text[i:]) {
+			last, next = i, after(answer, text[i:])
+		}
+	}
+	return next
 }
 
-// answer returns what the model knows to follow a prompt.
-func (m Model) answer(prompt string) (string, bool) {
-	if answer, ok := m.Answers[prompt]; ok || len(m.Endings) == 0 {
-		return answer, ok
+// after is the token of an answer after what was written of it.
+func after(answer, written string) int {
+	if rest := answer[len(written):]; rest != "" {
+		return int(rest[0])
 	}
-	for ending, answer := range m.Endings { // none is the end of another
-		if strings.HasSuffix(prompt, ending) {
-			return answer, true
-		}
-	}
-	return "", false
+	return End
 }
 
 // likeliest returns the greedy token, the first on ties.

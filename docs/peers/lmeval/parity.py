@@ -16,7 +16,7 @@ from pathlib import Path
 import lm_eval
 from lm_eval.tasks import TaskManager
 
-LENGTH = 514  # of what lm_eval calls max_length; it reads windows of LENGTH - 2 tokens
+LENGTH = 514  # the longest sequence of the server
 
 
 def main(url, folder):
