@@ -145,9 +145,9 @@ func describe(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
-	case []any:
+	case []any, jinja.Tuple:
 		return "a list"
-	case map[string]any:
+	case map[string]any, *jinja.Dict:
 		return "an object"
 	}
 	return fmt.Sprintf("%v", v)
