@@ -1,7 +1,7 @@
 package jinja
 
 import (
-	"fmt"
+	"errors"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -17,29 +17,38 @@ import (
 // of the text.
 func Literal(text string) (any, error) {
 	if !utf8.ValidString(text) {
-		return nil, fault(1, "the text is not valid UTF-8")
+		return nil, &Error{Offset: 1, Problem: "the text is not valid UTF-8", literal: true}
 	}
 	l := &literalReader{source: newlines(strings.TrimLeft(text, " \t"))}
 	l.start = len(newlines(text)) - len(l.source)
 	v, err := l.top()
+	if err == nil && l.beyond != nil {
+		return nil, l.beyond
+	}
 	return v, err
 }
 
 type literalReader struct {
 	source string
 	at     int
-	start  int // bytes cut off in front
-	depth  int // of brackets
+	start  int    // bytes cut off in front
+	depth  int    // of brackets
+	beyond *Error // the first thing that Python reads and we do not
 }
 
 func (l *literalReader) fail(problem string) *Error {
-	return fault(l.start+utf8.RuneCountInString(l.source[:l.at])+1, problem)
+	e := fault(l.start+utf8.RuneCountInString(l.source[:l.at])+1, problem)
+	e.literal = true
+	return e
 }
 
-func (l *literalReader) unsupported(what string) *Error {
-	e := l.fail(what + " is not supported")
-	e.Unsupported = true
-	return e
+// skip notes what Python reads and we do not. Reading goes on, since a text that is
+// no literal at all must not be taken for one that is beyond us.
+func (l *literalReader) skip(what string) {
+	if l.beyond == nil {
+		l.beyond = l.fail(what + " is not supported")
+		l.beyond.Unsupported = true
+	}
 }
 
 func (l *literalReader) rest() string { return l.source[l.at:] }
@@ -111,7 +120,7 @@ func (l *literalReader) top() (any, error) {
 		l.space()
 	}
 	if l.rest() != "" {
-		return nil, l.follows()
+		return nil, l.fail("something follows the value")
 	}
 	return v, nil
 }
@@ -123,18 +132,11 @@ func lineLength(s string) int {
 	return len(s)
 }
 
-// follows refuses what stands behind a value. It may be the rest of an expression
-// that Python computes.
-func (l *literalReader) follows() *Error {
-	if c := l.rest()[0]; c == '+' || c == '-' {
-		return l.unsupported("a sum")
-	}
-	return l.fail("something follows the value")
-}
-
 func (l *literalReader) value() (any, error) {
 	if l.depth > maxDepth {
-		return nil, l.unsupported("such deep nesting")
+		e := l.fail("such deep nesting is not supported")
+		e.Unsupported = true
+		return nil, e
 	}
 	l.space()
 	rest := l.rest()
@@ -153,10 +155,16 @@ func (l *literalReader) value() (any, error) {
 		return Tuple(items), nil
 	case c == '{':
 		return l.dict()
-	case c == '+' || c == '-':
-		return l.signed(c == '-')
-	case isDigit(c) || c == '.' && !strings.HasPrefix(rest, "..."):
-		return l.numeral()
+	case strings.HasPrefix(rest, "..."):
+		l.skip("an ellipsis")
+		l.at += len("...")
+		return nil, nil
+	case strings.HasPrefix(rest, "set()"):
+		l.skip("a set")
+		l.at += len("set()")
+		return nil, nil
+	case c == '+' || c == '-' || c == '.' || isDigit(c):
+		return l.number()
 	}
 	if n := stringPrefix(rest); n >= 0 {
 		return l.strings()
@@ -167,11 +175,6 @@ func (l *literalReader) value() (any, error) {
 		if word == name {
 			l.at += n
 			return v, nil
-		}
-	}
-	for start, what := range map[string]string{"set()": "a set", "...": "an ellipsis"} {
-		if strings.HasPrefix(rest, start) {
-			return nil, l.unsupported(what)
 		}
 	}
 	return nil, l.fail("no literal starts here")
@@ -207,51 +210,93 @@ func (l *literalReader) items(closing string) (items []any, comma bool, err erro
 
 func (l *literalReader) unclosed(closing string) *Error {
 	if l.space(); l.rest() != "" {
-		return l.follows()
+		return l.fail("something follows the value")
 	}
 	return l.fail("it ends without " + closing)
 }
 
+// dict reads a mapping, or a set, which is skipped.
 func (l *literalReader) dict() (any, error) {
 	l.at++
 	l.depth++
 	defer func() { l.depth-- }()
-	d := NewDict()
-	for more := true; !l.take("}"); {
-		if !more {
+	d, set := NewDict(), false
+	for first := true; !l.take("}"); first = false {
+		if !first && !l.take(",") {
 			return nil, l.unclosed("}")
+		}
+		if !first && l.take("}") {
+			break
 		}
 		key, err := l.value()
 		if err != nil {
 			return nil, err
 		}
+		if first {
+			set = !strings.HasPrefix(l.after(), ":")
+		}
+		hash, unhashable := newRendering(nil).hash(key)
+		if unhashable != nil { // a TypeError, which the harness does not catch
+			l.skip(unhashable.Error() + ", which")
+		}
+		if set {
+			l.skip("a set")
+			continue
+		}
 		if !l.take(":") {
-			if l.space(); l.rest() != "" && (l.rest()[0] == ',' || l.rest()[0] == '}') && d.Len() == 0 {
-				return nil, l.unsupported("a set")
-			}
 			return nil, l.fail("a key without its value")
 		}
 		value, err := l.value()
 		if err != nil {
 			return nil, err
 		}
-		hash, err := newRendering(nil).hash(key)
-		if err != nil {
-			return nil, l.typeError(err.Error())
+		if unhashable == nil {
+			d.set(hash, key, value)
 		}
-		d.set(hash, key, value)
-		more = l.take(",")
 	}
 	return d, nil
 }
 
-// typeError is for what makes ast.literal_eval raise a TypeError, which the harness
-// does not catch.
-func (l *literalReader) typeError(problem string) *Error {
-	e := l.fail(problem)
-	e.Unsupported = true
-	return e
+// after is what comes after white space.
+func (l *literalReader) after() string {
+	l.space()
+	return l.rest()
 }
+
+// number reads a number with its sign. Only a complex number may be a sum.
+func (l *literalReader) number() (any, error) {
+	var v any
+	var err error
+	if c := l.source[l.at]; c == '+' || c == '-' {
+		v, err = l.signed(c == '-')
+	} else {
+		v, err = l.numeral()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if rest := l.after(); rest == "" || rest[0] != '+' && rest[0] != '-' {
+		return v, nil
+	}
+	l.at++
+	imaginary := l.beyond
+	l.beyond = nil
+	if rest := l.after(); rest == "" || rest[0] != '.' && !isDigit(rest[0]) {
+		return nil, l.fail("a sum is no literal")
+	}
+	if _, err = l.numeral(); err != nil {
+		return nil, err
+	}
+	if l.beyond == nil || !strings.HasPrefix(l.beyond.Problem, complexNumber) {
+		return nil, l.fail("a sum is no literal")
+	}
+	if imaginary != nil {
+		l.beyond = imaginary
+	}
+	return v, nil
+}
+
+const complexNumber = "a complex number"
 
 func (l *literalReader) signed(minus bool) (any, error) {
 	l.at++
@@ -279,19 +324,20 @@ func (l *literalReader) numeral() (any, error) {
 	if text == "" {
 		return nil, l.fail("no number that Python reads")
 	}
-	if next := rest[len(text):]; next != "" {
-		if next[0]|0x20 == 'j' {
-			return nil, l.unsupported("a complex number")
-		}
-		if wordLength(next) > 0 || isDigit(next[0]) {
-			return nil, l.fail("something follows the number")
-		}
+	next := rest[len(text):]
+	if next != "" && next[0]|0x20 == 'j' {
+		l.skip(complexNumber)
+		next = next[1:]
+	}
+	if next != "" && (wordLength(next) > 0 || isDigit(next[0])) {
+		return nil, l.fail("something follows the number")
 	}
 	v, ok := parseNumeral(text, isWhole)
 	if !ok {
-		return nil, l.unsupported("the number " + text + ", which does not fit 64 bits,")
+		l.skip("the number " + text + ", which does not fit 64 bits,")
+		v = int64(0)
 	}
-	l.at += len(text)
+	l.at = len(l.source) - len(next)
 	return v, nil
 }
 
@@ -304,16 +350,21 @@ func pythonNumeral(s string) (text string, isWhole bool) {
 		return s[:n-1], false
 	}
 	n, isWhole := numeralLength(s, true)
-	if n == 0 { // such as 012.5 is cut by numeralLength, 012 is refused
-		return "", false
+	if n == 0 { // 012 is no number, 012. and 012j are
+		n = len(s) - len(strings.TrimLeft(s, "0123456789_"))
+		if n == len(s) || s[n] != '.' && s[n]|0x20 != 'j' {
+			return "", false
+		}
 	}
-	if !isWhole || n == len(s) || s[n] != '.' || n > 1 && s[0] == '0' && !isDigit(s[1]) {
+	if !isWhole || n == len(s) || s[n] != '.' || n > 1 && s[0] == '0' && s[1] != '_' && !isDigit(s[1]) {
 		return s[:n], isWhole
 	}
 	// 1. and 1.e5
 	end := n + 1
-	if m, exponent := numeralLength("0"+s[end:], true); !exponent && m > 1 {
-		end += m - 1
+	if end < len(s) && s[end]|0x20 == 'e' {
+		if m, isWhole := numeralLength("0"+s[end:], true); !isWhole {
+			end += m - 1
+		}
 	}
 	return s[:end], false
 }
@@ -335,13 +386,26 @@ func stringPrefix(s string) int {
 // strings reads one string or several in a row, which Python joins.
 func (l *literalReader) strings() (any, error) {
 	var b strings.Builder
+	count, wasBytes := 0, false
 	for n := stringPrefix(l.rest()); n >= 0; n = stringPrefix(l.rest()) {
 		prefix := strings.ToLower(l.rest()[:n])
-		if strings.ContainsAny(prefix, "bf") || len(prefix) == 2 {
-			return nil, l.unsupported("the prefix " + prefix)
+		bytes := prefix == "b" || prefix == "br" || prefix == "rb"
+		switch {
+		case !bytes && prefix != "" && prefix != "r" && prefix != "u": // f is no literal, others no prefixes
+			return nil, l.fail("the prefix " + prefix)
+		case count > 0 && bytes != wasBytes:
+			return nil, l.fail("bytes beside text")
+		case bytes:
+			l.skip("the prefix " + prefix)
 		}
+		wasBytes = bytes
+		count++
 		l.at += n
-		s, err := l.oneString(prefix == "r")
+		start := l.at
+		s, err := l.oneString(strings.Contains(prefix, "r"))
+		if err == nil && bytes && strings.IndexFunc(l.source[start:l.at], func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+			err = l.fail("bytes beyond ASCII")
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -367,8 +431,10 @@ func (l *literalReader) oneString(raw bool) (string, error) {
 			inside := rest[len(mark):i]
 			if !raw {
 				var err error
-				if inside, err = unescape(inside); err != nil {
-					return "", l.unsupported(fmt.Sprintf("the string: %v, which", err))
+				if inside, err = unescape(inside); errors.Is(err, errUnsupported) {
+					l.skip("such a string")
+				} else if err != nil {
+					return "", l.fail(err.Error())
 				}
 			}
 			l.at += i + len(mark)

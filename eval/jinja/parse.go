@@ -288,8 +288,6 @@ func (p *parser) primary() (expression, error) {
 			return literal{nil}, nil
 		case "self", "super", "caller", "varargs", "kwargs":
 			return nil, unsupported(t.at, t.text)
-		case "not", "and", "or", "if", "else", "elif", "in", "is":
-			return nil, fault(t.at, fmt.Sprintf("%q is not expected here", t.text))
 		}
 		return variable{name: t.text, at: t.at}, nil
 	case t.kind == quoted:

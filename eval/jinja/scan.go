@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -376,7 +377,7 @@ func (s *scanner) quoted() error {
 		case rest[0]:
 			text, err := unescape(asciiEscapes(rest[1:i]))
 			if err != nil {
-				return &Error{Offset: s.column + 1, Problem: err.Error(), Unsupported: true}
+				return place(err, s.column+1)
 			}
 			s.add(token{kind: quoted, text: text})
 			s.skip(i + 1)
@@ -412,6 +413,11 @@ var simpleEscapes = map[byte]string{
 	'\n': "", '\\': "\\", '\'': "'", '"': "\"", 'a': "\a", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v",
 }
 
+// notInName tells what the name of a character cannot hold.
+func notInName(r rune) bool {
+	return r != ' ' && r != '-' && (r >= utf8.RuneSelf || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+}
+
 // unescape replaces the escapes of a Python string; an unknown one stays as it is.
 func unescape(s string) (string, error) {
 	var b strings.Builder
@@ -422,7 +428,7 @@ func unescape(s string) (string, error) {
 			continue
 		}
 		if i+1 == len(s) {
-			return "", fmt.Errorf("a backslash at the end of a string is not supported")
+			return "", errors.New("a backslash at the end of a string")
 		}
 		c := s[i+1]
 		i += 2
@@ -433,7 +439,11 @@ func unescape(s string) (string, error) {
 		digits, base := map[byte]int{'x': 2, 'u': 4, 'U': 8}[c], 16
 		switch {
 		case c == 'N':
-			return "", fmt.Errorf(`the escape \N is not supported`)
+			name, _, closed := strings.Cut(s[i:], "}")
+			if !closed || len(name) < 2 || name[0] != '{' || strings.IndexFunc(name[1:], notInName) >= 0 {
+				return "", errors.New(`the escape \N lacks the name of a character`)
+			}
+			return "", refuse(`the escape \N`)
 		case c >= '0' && c <= '7':
 			i--
 			base = 8
@@ -449,7 +459,10 @@ func unescape(s string) (string, error) {
 			return "", fmt.Errorf(`the escape \%c lacks digits`, c)
 		}
 		n, err := strconv.ParseUint(s[i:i+digits], base, 32)
-		if err != nil || !utf8.ValidRune(rune(n)) {
+		if err == nil && n >= 0xd800 && n < 0xe000 {
+			return "", refuse(`half a character, \%c%s,`, c, s[i:i+digits])
+		}
+		if err != nil || n > utf8.MaxRune {
 			return "", fmt.Errorf(`the escape \%c%s is no character`, c, s[i:i+digits])
 		}
 		b.WriteRune(rune(n))

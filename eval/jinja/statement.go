@@ -221,7 +221,7 @@ func (p *parser) target(attributes bool) (target, error) {
 			}
 			return all, nil
 		}
-		if n := p.peek(); n.isName("in") || n.is("=") || n.is(")") {
+		if p.peek().is(")") { // the only place where Jinja takes a comma at the end
 			return all, nil
 		}
 	}

@@ -15,10 +15,16 @@ type Error struct {
 
 	// Unsupported says that Jinja or Python may take what this package refuses.
 	Unsupported bool
+
+	literal bool // it is about a text that Literal reads
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s, at character %d of the template", e.Problem, e.Offset)
+	where := "template"
+	if e.literal {
+		where = "text"
+	}
+	return fmt.Sprintf("%s, at character %d of the %s", e.Problem, e.Offset, where)
 }
 
 func fault(at int, problem string) *Error { return &Error{Offset: at, Problem: problem} }

@@ -96,6 +96,11 @@ def literal(text):
         return {"e": type(e).__name__}
 
 
+def fresh(template):
+    """The document of the probes; a copy where the template would change it."""
+    return copy.deepcopy(probes.DOCUMENT) if ".append(" in template else probes.DOCUMENT
+
+
 def write(path, lines):
     """Write JSON lines, compressed without a time stamp."""
     text = "".join(json.dumps(x, ensure_ascii=False, separators=(",", ":")) + "\n" for x in lines)
@@ -139,9 +144,9 @@ def main():
 
     made = []
     for template in dict.fromkeys(probes.templates()):
-        result = render(template, copy.deepcopy(probes.DOCUMENT))
+        result = render(template, fresh(template))
         unfolded = re.sub(r"^\{\{ (.*) \}\}$", r"{% set result = \1 %}{{ result }}", template, flags=re.S)
-        if result == render(unfolded, copy.deepcopy(probes.DOCUMENT), plain) and not probes.unrepeatable(result):
+        if result == render(unfolded, fresh(template), plain) and not probes.unrepeatable(result):
             made.append({"t": template, "r": compact(result)})
     kept = random.Random("literals").sample(sorted(literals), min(len(literals), 600))
     texts = [{"l": s, "r": compact(literal(s))} for s in [*kept, *probes.literals(kept)]]
