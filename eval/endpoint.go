@@ -35,6 +35,11 @@ type Session struct {
 	// it reports none (Profile.Fingerprint).
 	Fingerprint string
 
+	// Proved is the fingerprint of the weights where the server does not report it
+	// but the endpoint proved in another way, before the session and after it, that
+	// they answer. Empty where nothing was proved.
+	Proved string
+
 	// Tokenizer of the model, when the endpoint knows it. Nil: the candidate's own
 	// tokenizer.json is used.
 	Tokenizer Tokenizer

@@ -182,7 +182,7 @@ func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []me
 	if err := a.all(ctx); err != nil {
 		return blame(err, c, session)
 	}
-	return nil
+	return a.memory.proved(ctx)
 }
 
 // places finds the questions of items; an unknown or repeated item is a broken
