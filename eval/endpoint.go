@@ -143,7 +143,8 @@ func (p Profile) Route() string {
 	return ""
 }
 
-// OneRequest reports whether a question is one request, whatever its kind.
+// OneRequest reports whether a question is one request, unless several completions
+// are drawn for it or its text needs more windows than a request may hold prompts.
 func (p Profile) OneRequest() bool {
 	return p.Route() == "" || p.ManyPrompts && (p.Route() == "echo" || p.Route() == "prompt_logprobs")
 }
