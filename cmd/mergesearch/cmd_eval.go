@@ -126,7 +126,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 	}
 	evaluator.Remember(db.Cache())
 	err = f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, candidates)
-	if p := server.Profile(); p.Swap == eval.SwapNone && !p.Fingerprint {
+	if !server.Profile().Fingerprint {
 		fmt.Fprintln(c.ErrOrStderr(), "nothing was kept in --cache: this endpoint does not prove which weights answer")
 	} else {
 		fmt.Fprintf(c.ErrOrStderr(), "%d requests sent, %d answered from --cache\n", evaluator.Requests(), evaluator.Remembered())
