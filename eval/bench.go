@@ -151,7 +151,8 @@ func (b *bench) bare(ctx context.Context) (rate float64, answered int64, err err
 			conn.SetDeadline(end.Add(10 * time.Second))
 			into := make([]byte, len(b.server.response))
 			for time.Now().Before(end) && ctx.Err() == nil {
-				if _, err := conn.Write(message); err == nil {
+				_, err := conn.Write(message)
+				if err == nil {
 					_, err = io.ReadFull(conn, into)
 				}
 				if err != nil {

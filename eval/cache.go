@@ -6,12 +6,15 @@ import (
 	"encoding/binary"
 	"hash"
 	"math"
+	"sync"
 )
 
 // Cache remembers what servers answered. A key is a hash of everything that
 // decides an answer: the weights, what the server can do, and the whole request.
-// It is asked only where the server proves with every answer which weights gave it
-// (Profile.Fingerprint), so that no candidate is ever given another's answer.
+// It is asked only where it is proved which weights answer, so that no candidate is
+// ever given another's answer: by the server with every answer
+// (Profile.Fingerprint), or by the endpoint around a session (Session.Proved), whose
+// answers are kept when the session has come to a good end.
 //
 // Lookup returns a value that was stored under the key; it belongs to the caller.
 // Store may keep a value for a while before it is safe; what is lost is asked
@@ -29,18 +32,60 @@ const cacheFormat = "mergesearch response 1"
 type memory struct {
 	cache  Cache
 	prefix []byte // of what is hashed
+
+	late bool // answers are proved by the end of the session
+	mu   sync.Mutex
+	held []heldAnswer
+}
+
+// heldAnswer waits for the end of its session.
+type heldAnswer struct {
+	key   [32]byte
+	value []byte
 }
 
 // memoryOf returns the memory of a session; nil where answers cannot be told to be
 // those of the candidate's weights.
 func memoryOf(c Cache, s Session, p Profile) *memory {
-	if c == nil || s.Fingerprint == "" || !p.Fingerprint {
+	late := s.Proved != ""
+	if c == nil || !late && (s.Fingerprint == "" || !p.Fingerprint) {
 		return nil
 	}
+	weights := s.Fingerprint
+	if late {
+		weights = s.Proved
+	}
 	b := appendField(nil, cacheFormat)
-	b = appendField(b, s.Fingerprint)
+	b = appendField(b, weights)
 	b = appendField(b, p.ID())
-	return &memory{c, b}
+	return &memory{cache: c, prefix: b, late: late}
+}
+
+// keep stores an answer, or holds it until the session has ended well.
+func (m *memory) keep(ctx context.Context, key [32]byte, value []byte) error {
+	if !m.late {
+		return m.cache.Store(context.WithoutCancel(ctx), key, value)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = append(m.held, heldAnswer{key, value})
+	return nil
+}
+
+// proved stores what was held. It is called when the weights were proved once more.
+func (m *memory) proved(ctx context.Context) error {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.held {
+		if err := m.cache.Store(context.WithoutCancel(ctx), h.key, h.value); err != nil {
+			return err
+		}
+	}
+	m.held = nil
+	return nil
 }
 
 // appendField writes a text so that no two lists of texts give equal bytes.
@@ -180,7 +225,7 @@ func (a *asking) ask(ctx context.Context, r *request) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return got.parts, m.cache.Store(context.WithoutCancel(ctx), key, encodeParts(got.parts))
+	return got.parts, m.keep(ctx, key, encodeParts(got.parts))
 }
 
 // Remember sets the cache, before anything is asked.

@@ -55,34 +55,60 @@ func newEncoder(t Tokenizer) encoder {
 	return encoder{tokenizer: t, prefix: -1}
 }
 
-// usePrefix settles which token stands before a text without context, from the
-// model's files: the begin-of-sequence token, else the end-of-sequence token.
-func (e *encoder) usePrefix(files map[string][]byte) {
-	if e.prefix >= 0 {
-		return
-	}
+// ends are the tokens before and after a text, as the model's files name them.
+type ends struct {
+	names [2]tokenName // begin-of-sequence and end-of-sequence, of tokenizer_config.json
+	ids   string       // of config.json, as they stand there
+}
+
+// endsOf reads them; what is not there, or not as expected, is not known.
+func endsOf(files map[string][]byte) (e ends) {
 	var names struct {
 		BOS tokenName `json:"bos_token"`
 		EOS tokenName `json:"eos_token"`
 	}
 	if json.Unmarshal(files["tokenizer_config.json"], &names) == nil {
-		for _, name := range []tokenName{names.BOS, names.EOS} {
-			if name == "" {
-				continue
-			}
-			if ids := e.tokenizer.Encode(string(name), false); len(ids) == 1 {
-				e.prefix = ids[0]
-				return
-			}
-		}
+		e.names = [2]tokenName{names.BOS, names.EOS}
 	}
 	var ids struct {
-		BOS tokenIDs `json:"bos_token_id"`
-		EOS tokenIDs `json:"eos_token_id"`
+		BOS json.RawMessage `json:"bos_token_id"`
+		EOS json.RawMessage `json:"eos_token_id"`
 	}
 	if json.Unmarshal(files["config.json"], &ids) == nil {
-		if all := append(ids.BOS, ids.EOS...); len(all) > 0 {
-			e.prefix = all[0]
+		e.ids = "[" + string(orNull(ids.BOS)) + "," + string(orNull(ids.EOS)) + "]"
+	}
+	return e
+}
+
+func orNull(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return json.RawMessage("null")
+	}
+	return raw
+}
+
+// usePrefix settles which token stands before a text without context: the
+// begin-of-sequence token, else the end-of-sequence token.
+func (e *encoder) usePrefix(of ends) {
+	if e.prefix >= 0 {
+		return
+	}
+	for _, name := range of.names {
+		if name == "" {
+			continue
+		}
+		if ids := e.tokenizer.Encode(string(name), false); len(ids) == 1 {
+			e.prefix = ids[0]
+			return
+		}
+	}
+	var ids []tokenIDs
+	if json.Unmarshal([]byte(of.ids), &ids) == nil {
+		for _, list := range ids {
+			if len(list) > 0 {
+				e.prefix = list[0]
+				return
+			}
 		}
 	}
 }

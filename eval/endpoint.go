@@ -36,6 +36,11 @@ type Session struct {
 	// it reports none (Profile.Fingerprint).
 	Fingerprint string
 
+	// Proved is the fingerprint of the weights where the server does not report it
+	// but the endpoint proved in another way, before the session and after it, that
+	// they answer. Empty where nothing was proved.
+	Proved string
+
 	// Tokenizer of the model, when the endpoint knows it. Nil: the candidate's own
 	// tokenizer.json is used.
 	Tokenizer Tokenizer
@@ -151,7 +156,8 @@ func (p Profile) Route() string {
 	return ""
 }
 
-// OneRequest reports whether a question is one request, whatever its kind.
+// OneRequest reports whether a question is one request, unless several completions
+// are drawn for it or its text needs more windows than a request may hold prompts.
 func (p Profile) OneRequest() bool {
 	return p.Route() == "" || p.ManyPrompts && (p.Route() == "echo" || p.Route() == "prompt_logprobs")
 }

@@ -208,7 +208,7 @@ func (e *Evaluator) askOnce(ctx context.Context, c mergesearch.Candidate, places
 	if err != nil {
 		return blame(err, c, session)
 	}
-	return nil
+	return a.memory.proved(ctx)
 }
 
 // places finds the questions of items; an unknown or repeated item is a broken

@@ -110,9 +110,9 @@ func TestPitfalls(t *testing.T) {
 		same(t, got, err)
 	})
 	t.Run("8 -9999 stands for an impossible token", func(t *testing.T) {
-		got, _, err := ask(t, evaltest.Full, logprobs(func(v []any) []any { v[len(v)-1] = -12345.0; return v }))
+		_, _, err := ask(t, evaltest.Full, logprobs(func(v []any) []any { v[len(v)-1] = -12345.0; return v }))
 		refused(t, err, "all 2 choices") // both are impossible here: no ranking is made up
-		if got, _, err = ask(t, evaltest.Full, fault(alter(func(_, l map[string]any) { values(l)[len(values(l))-1] = -12345.0 }))); err != nil || got[0].Choices[0].Logprob != -9999 {
+		if got, _, err := ask(t, evaltest.Full, fault(alter(func(_, l map[string]any) { values(l)[len(values(l))-1] = -12345.0 }))); err != nil || got[0].Choices[0].Logprob != -9999 {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

@@ -41,8 +41,8 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 	if own := contextOf(files["config.json"]); own > 0 && (context == 0 || own < context) {
 		context = own
 	}
-	names := xxh3.HashString128(string(files["tokenizer_config.json"]) + "\x00" + string(files["config.json"]))
-	key := planKey{xxh3.Hash128(tokenizer), names, context, s.Tokenizer}
+	around := endsOf(files)
+	key := planKey{xxh3.Hash128(tokenizer), around, context, s.Tokenizer}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p, ok := e.plans[key]; ok {
@@ -55,14 +55,14 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 			return nil, mergesearch.InFile(err, "tokenizer.json")
 		}
 	}
-	p := newPlan(t, files, context, e.options.Endpoint.Profile(), len(e.questions))
+	p := newPlan(t, around, context, e.options.Endpoint.Profile(), len(e.questions))
 	e.plans[key] = p
 	return p, nil
 }
 
 // newPlan makes an empty plan. A tokenizer is of no use where every prompt must be
 // text.
-func newPlan(t Tokenizer, files map[string][]byte, context int, profile Profile, questions int) *plan {
+func newPlan(t Tokenizer, around ends, context int, profile Profile, questions int) *plan {
 	p := &plan{context: context, profile: profile}
 	p.room.Store(keptBytes)
 	for i := range p.ready {
@@ -70,7 +70,7 @@ func newPlan(t Tokenizer, files map[string][]byte, context int, profile Profile,
 	}
 	if t != nil && (profile.TokenPrompts || profile.route() != nil) {
 		enc := newEncoder(t)
-		enc.usePrefix(files)
+		enc.usePrefix(around)
 		p.encoder = &enc
 	}
 	return p
@@ -78,9 +78,10 @@ func newPlan(t Tokenizer, files map[string][]byte, context int, profile Profile,
 
 // planKey tells plans apart.
 type planKey struct {
-	tokenizer, names xxh3.Uint128
-	context          int
-	of               Tokenizer // of the session; compared by identity
+	tokenizer xxh3.Uint128
+	around    ends
+	context   int
+	of        Tokenizer // of the session; compared by identity
 }
 
 // contextOf reads the longest sequence that a model was made for.

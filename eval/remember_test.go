@@ -113,6 +113,45 @@ func TestCacheIsNotTrustedBlindly(t *testing.T) {
 	}
 }
 
+// provedEndpoint proves weights around its sessions, not with every answer.
+type provedEndpoint struct{ eval.Endpoint }
+
+func (p provedEndpoint) Serve(ctx context.Context, c mergesearch.Candidate) (eval.Session, error) {
+	s, err := p.Endpoint.Serve(ctx, c)
+	s.Proved = c.Fingerprint
+	return s, err
+}
+
+// Answers of a session that is proved at its end are remembered when it ended well.
+func TestProvedSessionsAreRemembered(t *testing.T) {
+	var cache store
+	p := evaltest.Full
+	p.Fingerprint = false
+	s := evaltest.NewServer(t, p, nil)
+	e, err := eval.New(eval.Options{Tasks: []*eval.Task{readTask(t, choiceTask)}, Endpoint: provedEndpoint{s.Endpoint(good, poor)}, Cache: &cache, Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Script(func(n int) *evaltest.Fault {
+		if n == 2 {
+			return &evaltest.Fault{Status: 400}
+		}
+		return nil
+	})
+	if _, err := score(t, e, good); err == nil || len(cache.values) != 0 {
+		t.Errorf("%d answers of a session that failed were kept, %v", len(cache.values), err)
+	}
+	for round, want := range []int{3, 0} {
+		before := s.Requests()
+		if _, err := score(t, e, good); err != nil || s.Requests()-before != want {
+			t.Errorf("round %d: %d requests, want %d, %v", round, s.Requests()-before, want, err)
+		}
+	}
+	if got, err := score(t, e, poor); err != nil || got[1].Value != 0 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 // A report shows beside each score what would make it worth less.
 func TestReportSanity(t *testing.T) {
 	task := readTask(t, strings.Replace(generateTask, "max_gen_toks: 8", "max_gen_toks: 40", 1))

@@ -29,8 +29,10 @@ func FuzzRoutes(f *testing.F) {
 		labelsRoute{}.requests([]sequence{{ids: []int32{1, 2}, ctx: 1}, {ids: []int32{1, 3}, ctx: 1}}, true, p)[0],
 		inputLogprobsRoute{}.requests(seqs, true, p)[0],
 		forcedRoute{}.requests([]sequence{{ids: ids, ctx: 2}}, true, p)[0],
-		{via: namedTop{to: &named}}, {via: listed{to: &named}},
-		{via: textRoute{}, drawn: drawing{until: []string{"x"}}}, {via: chatRoute{}},
+		{via: namedTop{to: &named}},
+		{via: listed{to: &named}},
+		{via: textRoute{}, drawn: drawing{until: []string{"x"}}},
+		{via: chatRoute{}},
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for i := range requests {

@@ -81,7 +81,8 @@ func (s *scanner) triples(q *sequence) (entries int, err error) {
 		first := entries == 0
 		entries++
 		return s.triple(func(x float64, id int) error {
-			if place < len(q.ids) && id != int(q.ids[place]) {
+			// SGLang itself reports the last id of the vocabulary as 0.
+			if place < len(q.ids) && id != int(q.ids[place]) && id != 0 {
 				return unusable("token %d of the prompt is said to be %d, %d was sent", place, id, q.ids[place])
 			}
 			if !first {
