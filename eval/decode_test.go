@@ -22,7 +22,7 @@ func TestDecodeCompletion(t *testing.T) {
 		t.Fatal(err)
 	}
 	nan := math.NaN()
-	want := &completion{fingerprint: "f", promptTokens: 4, choices: []choice{
+	want := &completion{fingerprint: "f", model: "m", promptTokens: 4, choices: []choice{
 		{text: "é\n", finish: "stop", logprobs: []float64{nan, -2e-3}},
 		{text: "b", finish: "length", logprobs: []float64{nan, -1.23456789012345}, best: []float64{nan, -0.5}},
 	}}
