@@ -84,7 +84,7 @@ func (w *wire) take(ctx context.Context, addr string) (*wireConn, error) {
 		c := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		w.idle[addr] = stack
-		if time.Since(c.since) < maxIdle {
+		if time.Since(c.since) < maxIdle && quiet(c.Conn) {
 			w.mu.Unlock()
 			return c, nil
 		}
@@ -98,7 +98,13 @@ func (w *wire) take(ctx context.Context, addr string) (*wireConn, error) {
 	return &wireConn{Conn: conn, reader: bufio.NewReaderSize(conn, responseBuffer)}, nil
 }
 
+// put keeps a connection for the next request. One on which more came than was
+// asked for would answer that request with it.
 func (w *wire) put(addr string, c *wireConn) {
+	if c.reader.Buffered() > 0 {
+		c.Close()
+		return
+	}
 	c.since = time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -146,6 +147,59 @@ func TestWaitsEnd(t *testing.T) {
 }
 
 // A header value cannot start a second header.
+// A connection on which a response came that nobody asked for is not used again: it
+// would be taken for the answer to the next request.
+func TestUnaskedResponse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const response = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+	late := make(chan struct{})
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				r, err := http.ReadRequest(bufio.NewReader(c))
+				if err != nil {
+					return
+				}
+				switch r.URL.Path {
+				case "/at-once":
+					io.WriteString(c, response+"good"+response+"lies")
+				case "/late":
+					io.WriteString(c, response+"good")
+					<-late
+					io.WriteString(c, response+"lies")
+					late <- struct{}{}
+				case "/after":
+					io.WriteString(c, response+"next")
+				}
+				io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	for _, path := range []string{"/at-once", "/late"} {
+		c := newClient(time.Minute, time.Minute)
+		if _, body, err := send(context.Background(), c, "http://"+l.Addr().String()+path, "ask"); err != nil || body != "good" {
+			t.Fatalf("%s: %q, %v", path, body, err)
+		}
+		if path == "/late" {
+			late <- struct{}{}
+			<-late // it is in the kernel of this machine now
+		}
+		if _, body, err := send(context.Background(), c, "http://"+l.Addr().String()+"/after", "ask"); err != nil || body != "next" {
+			t.Errorf("%s: the next request got %q, %v", path, body, err)
+		}
+		c.close()
+	}
+}
+
 func TestHeaderValue(t *testing.T) {
 	for v, want := range map[string]string{"Bearer key": "Bearer key", "a\r\nX: y": "", "a\x00": "", "tab\there": "tab\there"} {
 		if got := headerValue(v); got != want {

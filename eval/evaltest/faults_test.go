@@ -34,7 +34,8 @@ type hit struct {
 	r    *http.Request
 	good []byte // the right response
 	rng  *rand.Rand
-	lies []byte // the response of other weights
+	lies []byte        // the response of other weights
+	over chan struct{} // closed when nobody waits any more
 }
 
 // raw writes bytes to the connection and closes it.
@@ -107,6 +108,8 @@ func (h hit) drip(piece string) {
 		}
 		f.Flush()
 		select {
+		case <-h.over:
+			return
 		case <-h.r.Context().Done():
 		case <-time.After(5 * time.Millisecond):
 		}
@@ -232,6 +235,7 @@ func reset(h hit) {
 
 func pause(h hit, d time.Duration) {
 	select {
+	case <-h.over:
 	case <-h.r.Context().Done():
 	case <-time.After(d):
 	}
@@ -287,6 +291,7 @@ type faulty struct {
 	n           atomic.Int64
 	mu          sync.Mutex
 	rng         *rand.Rand
+	over        chan struct{}
 }
 
 func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -306,7 +311,7 @@ func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	rng := rand.New(rand.NewPCG(f.rng.Uint64(), 1))
 	f.mu.Unlock()
-	f.scenario(hit{w, r, bytes.TrimSpace(good.Body.Bytes()), rng, bytes.TrimSpace(record(f.liar, r, body).Body.Bytes())})
+	f.scenario(hit{w, r, bytes.TrimSpace(good.Body.Bytes()), rng, bytes.TrimSpace(record(f.liar, r, body).Body.Bytes()), f.over})
 }
 
 func record(s *evaltest.Server, r *http.Request, body []byte) *httptest.ResponseRecorder {
@@ -363,12 +368,13 @@ func matrix(t *testing.T, tasks []*eval.Task, profile eval.Profile, scenario fun
 	f := &faulty{
 		inner:    evaltest.NewServer(t, profile, map[string]evaltest.Model{"m": good}),
 		liar:     evaltest.NewServer(t, profile, map[string]evaltest.Model{"m": liar}),
-		scenario: scenario, hits: hits, rng: rand.New(rand.NewPCG(seed, 3)),
+		scenario: scenario, hits: hits, rng: rand.New(rand.NewPCG(seed, 3)), over: make(chan struct{}),
 	}
 	server := httptest.NewUnstartedServer(f)
 	server.Config.ErrorLog = silent
 	server.Start()
 	defer server.Close()
+	defer close(f.over)
 	e, err := eval.New(eval.Options{
 		Tasks: tasks, Concurrency: 4, Timeout: attemptLimit, Patience: patienceLimit,
 		Endpoint: served{eval.Session{BaseURL: server.URL + "/v1", Model: "m", Fingerprint: fingerprint(profile), Tokenizer: evaltest.Tokenizer{}, Close: func() {}}, profile},
