@@ -280,6 +280,10 @@ func TestProbes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if testing.Short() {
+		g.lines = g.lines[:1500] // the written ones first
+		g.head.Templates = len(g.lines)
+	}
 	probes, failed, refused, wrong := 0, 0, map[string]int{}, 0
 	for _, l := range g.lines {
 		if l.Template == nil {
@@ -311,7 +315,7 @@ func TestProbes(t *testing.T) {
 		n += k
 	}
 	t.Logf("%d probes, %d errors on both sides, %d refused, %d wrong", probes, failed, n, wrong)
-	if probes != g.head.Templates || probes < 15000 || probes-failed < 8000 || n*100 > probes-failed {
+	if probes != g.head.Templates || !testing.Short() && probes-failed < 11000 || n*100 > probes-failed {
 		t.Errorf("%d probes (the file has %d), %d errors, %d refused", probes, g.head.Templates, failed, n)
 	}
 }
