@@ -3,7 +3,6 @@ package endpoint
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -179,5 +178,3 @@ func until(ctx context.Context, p *process, try func(context.Context) error) err
 		}
 	}
 }
-
-var errNoProcesses = errors.New("servers can be started on Unix only; name a running one by its URL")

@@ -2,7 +2,12 @@
 
 package endpoint
 
-import "os/exec"
+import (
+	"errors"
+	"os/exec"
+)
+
+var errNoProcesses = errors.New("servers can be started on Unix only; name a running one by its URL")
 
 func separate(*exec.Cmd)    {}
 func group(*exec.Cmd)       {}
