@@ -44,6 +44,8 @@ type config struct {
 	pipelines                         []pipeline
 	metrics                           []Metric
 	metricsAt                         entry
+	scorer                            *scorerConfig // nil: none
+	unsafeAt                          entry         // unsafe_code: true
 }
 
 // splitName is a reference to a split of the data; its name is empty when the
@@ -127,10 +129,10 @@ func (c *config) readRepeats(e entry) (err error) {
 	return err
 }
 
-func readUnsafe(e entry) error {
+func (c *config) readUnsafe(e entry) error {
 	unsafe, err := e.boolean()
-	if err == nil && unsafe {
-		return e.refuse("code that a model wrote is not run in this program", "have a program of your own score the answers")
+	if unsafe {
+		c.unsafeAt = e
 	}
 	return err
 }
@@ -155,6 +157,10 @@ func (c *config) check() error {
 		return missing("doc_to_choice", "name the column that holds the choices, or switch output_type")
 	case (c.output == LogLikelihood || c.output == Rolling) && c.choice.given():
 		return c.choice.at.refuseKey("has no meaning with output_type: "+string(c.output), "write output_type: multiple_choice")
+	case c.unsafeAt.value != nil && c.scorer == nil:
+		return c.unsafeAt.refuse("code that a model wrote is not run in this program", "name a program that scores the answers: scorer: {command: [...]}")
+	case c.scorer != nil && c.output != GenerateUntil:
+		return c.scorer.at.refuse("a scorer has no meaning with output_type: "+string(c.output), "write output_type: generate_until")
 	case c.output == Rolling && c.shots > 0:
 		return c.shotsAt.refuse("the likelihood of whole texts takes no examples", "")
 	}

@@ -46,6 +46,8 @@ type Evaluator struct {
 	ranked sync.Once
 	rank   []int32 // of each question; see ranks
 
+	scorers map[*Task]*scorers // of the tasks that have one
+
 	remembered atomic.Int64
 	throttle   *throttle // of requests to a server elsewhere, by all calls together
 }
@@ -59,7 +61,7 @@ func New(o Options) (*Evaluator, error) {
 	if o.Tokenizer == nil {
 		o.Tokenizer = parseTokenizer
 	}
-	e := &Evaluator{options: o, client: newClient(o.Timeout, o.Patience), place: map[mergesearch.ItemID]int{}, plans: map[planKey]*plan{}}
+	e := &Evaluator{options: o, client: newClient(o.Timeout, o.Patience), place: map[mergesearch.ItemID]int{}, plans: map[planKey]*plan{}, scorers: map[*Task]*scorers{}}
 	if !o.Endpoint.Profile().Local {
 		e.throttle = newThrottle(throttleStart, o.Concurrency)
 	}
@@ -75,6 +77,9 @@ func New(o Options) (*Evaluator, error) {
 				Problem: fmt.Sprintf("%s needs an endpoint that gives log-likelihoods; this one lacks %s", t.Output, lacking),
 				Hint:    "use the embedded endpoint, vllm or sglang, or a task of output_type: generate_until",
 			}
+		}
+		if t.scorer != nil {
+			e.scorers[t] = newScorers(*t.scorer)
 		}
 		for _, q := range t.questions {
 			e.place[q.id] = len(e.questions)
@@ -131,8 +136,14 @@ func (e *Evaluator) Requests() int64 { return e.client.sent.Load() }
 // Retries returns how many of the requests were sent again after a fault.
 func (e *Evaluator) Retries() int64 { return e.client.retried.Load() }
 
-// Close drops idle connections.
-func (e *Evaluator) Close() { e.client.close() }
+// Close drops idle connections and ends the programs that score answers.
+func (e *Evaluator) Close() {
+	e.client.close()
+	for _, s := range e.scorers {
+		s.close()
+	}
+	clear(e.scorers)
+}
 
 // Score makes the endpoint serve the candidate, asks every item exactly once and
 // returns the outcomes in the order of items. A candidate whose answers carry no
@@ -298,6 +309,11 @@ func (a *asking) one(ctx context.Context, i int) error {
 	got, err := a.answers(ctx, p)
 	if err != nil {
 		return fmt.Errorf("item %s: %w", q.id, err)
+	}
+	if s := a.scorers[t]; s != nil {
+		if got.scores, err = s.score(ctx, t, q, got.texts); err != nil {
+			return err
+		}
 	}
 	g, err := t.grade(q, got)
 	if err != nil {

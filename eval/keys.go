@@ -87,7 +87,8 @@ func (c *config) readers() map[string]func(entry) error {
 		"metric_list":       c.readMetrics,
 		"filter_list":       c.readFilters,
 		"repeats":           c.readRepeats,
-		"unsafe_code":       readUnsafe,
+		"unsafe_code":       c.readUnsafe,
+		"scorer":            c.readScorer,
 	}
 	for _, k := range inert {
 		r[k] = func(entry) error { return nil }

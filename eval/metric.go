@@ -29,7 +29,8 @@ const (
 	BLEU           = "bleu" // over all items, 0 to 100
 	ChrF           = "chrf" // over all items, 0 to 100
 	TER            = "ter"  // over all items, in edits per hundred words
-	PassAtK        = "pass@k"
+	PassAtK        = "pass@k" // chance that one of k answers is right, estimated from all
+	Scored         = "score"  // what the task's scorer says
 )
 
 // Metric is one entry of metric_list, for one of the task's filter pipelines. The
@@ -97,6 +98,7 @@ var metricKinds = map[string]metricKind{
 	ChrF:           {outputs: []OutputType{GenerateUntil}, aggregation: "chrf"},
 	TER:            {outputs: []OutputType{GenerateUntil}, aggregation: "ter", lower: true},
 	PassAtK:        {outputs: []OutputType{GenerateUntil}, aggregation: "mean"},
+	Scored:         {outputs: []OutputType{GenerateUntil}, aggregation: "mean"},
 }
 
 // defaultMetrics are those of a task file without metric_list.
@@ -219,7 +221,11 @@ func readRegexes(e entry) ([]*python.Regex, error) {
 // names are the function's own.
 func (c *config) checkMetrics() error {
 	if len(c.metrics) == 0 {
-		for _, name := range defaultMetrics[c.output] {
+		names := defaultMetrics[c.output]
+		if c.scorer != nil {
+			names = []string{Scored}
+		}
+		for _, name := range names {
 			c.metrics = append(c.metrics, Metric{Name: name, at: c.metricsAt})
 		}
 	}
@@ -239,6 +245,8 @@ func (c *config) checkMetrics() error {
 			return m.at.refuse(fmt.Sprintf("unknown metric %q", m.Name), in.Hint)
 		case !slices.Contains(kind.outputs, c.output):
 			return m.at.refuse(m.Name+" is not supported with output_type: "+string(c.output), "supported: "+strings.Join(metricNames(c.output), ", "))
+		case m.Name == Scored && c.scorer == nil:
+			return m.at.refuse("the metric score needs a scorer", "name the program: scorer: {command: [...]}")
 		case m.Name == PassAtK && (m.k == 0 || m.k > c.repeats):
 			return m.at.refuse(fmt.Sprintf("pass@k needs k, from 1 to the number of repeats (%d)", c.repeats), "for example k: 1, and repeats: 10 beside metric_list")
 		}

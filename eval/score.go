@@ -56,7 +56,7 @@ func (t *Task) grade(q *question, a answers) (graded, error) {
 	}
 	var err error
 	if t.Output == GenerateUntil {
-		err = t.gradeTexts(q, a.texts, &g)
+		err = t.gradeTexts(q, a, &g)
 	} else {
 		err = t.gradeLikelihoods(q, a.likelihoods, &g)
 	}
@@ -71,9 +71,9 @@ func (t *Task) grade(q *question, a answers) (graded, error) {
 }
 
 // gradeTexts scores completions, pipeline by pipeline.
-func (t *Task) gradeTexts(q *question, texts []written, g *graded) error {
-	all := make([]string, len(texts))
-	for i, c := range texts {
+func (t *Task) gradeTexts(q *question, a answers, g *graded) error {
+	all := make([]string, len(a.texts))
+	for i, c := range a.texts {
 		switch c.finish {
 		case "stop":
 		case "length":
@@ -109,7 +109,7 @@ func (t *Task) gradeTexts(q *question, texts []written, g *graded) error {
 			if m.Filter != p.name {
 				continue
 			}
-			if g.marks[i], err = m.ofTexts(q, left); err != nil {
+			if g.marks[i], err = m.ofTexts(q, left, a.scores); err != nil {
 				return fmt.Errorf("metric %s: %w", m.Name, err)
 			}
 		}
@@ -117,13 +117,25 @@ func (t *Task) gradeTexts(q *question, texts []written, g *graded) error {
 	return nil
 }
 
-// ofTexts scores what a pipeline left of the answers to a question.
-func (m *Metric) ofTexts(q *question, left filtered) (mark, error) {
+// ofTexts scores what a pipeline left of the answers to a question; scores are those
+// of the task's scorer for the answers themselves.
+func (m *Metric) ofTexts(q *question, left filtered, scores []float64) (mark, error) {
 	switch m.Name {
+	case Scored:
+		if left.one {
+			scores = scores[:1]
+		}
+		return plainMark(metric.Mean(scores)), nil
 	case BLEU, ChrF, TER:
 		return m.ofTranslation(q.targets, left.texts[0])
 	}
 	right := 0
+	if m.Name == PassAtK && scores != nil {
+		for _, s := range scores {
+			right += int(fraction(s >= 1))
+		}
+		return plainMark(metric.PassAtK(len(scores), right, m.k)), nil
+	}
 	for _, text := range left.texts {
 		ok, err := m.normal.Matches(text, q.targets)
 		if err != nil {

@@ -25,6 +25,7 @@ type Task struct {
 	repeats   int // answers to each question
 	pipelines []pipeline
 	results   *port.Function // process_results
+	scorer    *scorerConfig  // nil: none
 	harness   string         // split that the harness would evaluate
 	questions []question
 }
@@ -138,7 +139,7 @@ type loading struct {
 func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 	t := &Task{
 		Name: c.name, Output: c.output, Metrics: c.metrics,
-		generation: c.generation, repeats: c.repeats, pipelines: c.pipelines, results: c.processResults.port,
+		generation: c.generation, repeats: c.repeats, pipelines: c.pipelines, results: c.processResults.port, scorer: c.scorer,
 	}
 	l := &loading{config: c, task: t, reading: r, docs: docs, raw: map[string][]document{}}
 	if r.Shots != nil && (l.shots > 0 || c.shotsAt.value == nil) && c.output != Rolling {

@@ -327,7 +327,7 @@ func (p *Servers) session(s *server, c mergesearch.Candidate) eval.Session {
 	p.count(func(n *Counts) { n.Served++ })
 	return eval.Session{
 		BaseURL: url + "/v1", Model: s.target.name, APIKey: p.options.APIKey,
-		Check: func(ctx context.Context) error { return s.check(ctx, c) },
+		Proved: c.Fingerprint, Check: func(ctx context.Context) error { return s.check(ctx, c) },
 		Close: sync.OnceFunc(func() {
 			shut()
 			if s.voided >= mostVoided {
