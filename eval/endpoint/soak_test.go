@@ -191,7 +191,7 @@ func same(a, b []eval.Sample) bool { return fmt.Sprintf("%+v", a) == fmt.Sprintf
 // Every wrong state of a server is caught before a score is returned, and no right
 // one is doubted.
 func TestSoak(t *testing.T) {
-	swaps := 60
+	swaps := 30
 	if n, err := strconv.Atoi(os.Getenv(swapsEnv)); err == nil {
 		swaps = n
 	}
