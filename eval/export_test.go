@@ -94,3 +94,28 @@ func AskedBy(t *Task, split mergesearch.Split) []Asked {
 	}
 	return out
 }
+
+// PromptTokens lists how many tokens the prompts of a split's items have together,
+// item by item, one whole prompt for each pair.
+func PromptTokens(e *Evaluator, c mergesearch.Candidate, split mergesearch.Split) []int {
+	p, err := e.planFor(c.Files, Session{})
+	if err != nil {
+		panic(err)
+	}
+	var out []int
+	for _, item := range e.Items(split) {
+		q := &e.questions[e.place[item.ID]]
+		n := 0
+		for _, a := range q.pairs {
+			seqs, err := p.sequences(q, a)
+			if err != nil {
+				panic(err)
+			}
+			for _, s := range seqs {
+				n += len(s.ids)
+			}
+		}
+		out = append(out, n)
+	}
+	return out
+}

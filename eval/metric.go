@@ -26,9 +26,9 @@ const (
 	WordPerplexity = "word_perplexity"
 	BytePerplexity = "byte_perplexity"
 	BitsPerByte    = "bits_per_byte"
-	BLEU           = "bleu" // over all items, 0 to 100
-	ChrF           = "chrf" // over all items, 0 to 100
-	TER            = "ter"  // over all items, in edits per hundred words
+	BLEU           = "bleu"   // over all items, 0 to 100
+	ChrF           = "chrf"   // over all items, 0 to 100
+	TER            = "ter"    // over all items, in edits per hundred words
 	PassAtK        = "pass@k" // chance that one of k answers is right, estimated from all
 	Scored         = "score"  // what the task's scorer says
 )

@@ -1,18 +1,22 @@
 package eval_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"mergesearch/eval"
@@ -49,7 +53,39 @@ func TestParityServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(http.Serve(l, s.Config.Handler))
+	t.Log(http.Serve(l, remembering(s.Config.Handler)))
+}
+
+// remembering answers a request that it has seen before at once, so that two
+// clients can be timed on the second round.
+func remembering(h http.Handler) http.Handler {
+	var mu sync.Mutex
+	seen := map[string][]byte{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		key := r.Method + r.URL.Path + "\x00" + string(body)
+		mu.Lock()
+		text, known := seen[key]
+		mu.Unlock()
+		if !known {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			record := httptest.NewRecorder()
+			h.ServeHTTP(record, r)
+			if text = record.Body.Bytes(); record.Code != http.StatusOK {
+				w.WriteHeader(record.Code)
+				w.Write(text)
+				return
+			}
+			mu.Lock()
+			seen[key] = text
+			mu.Unlock()
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(text)
+	})
 }
 
 // golden is what lm-evaluation-harness asked and found.

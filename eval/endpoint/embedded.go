@@ -41,6 +41,9 @@ func (e *Embedded) Profile() eval.Profile {
 // Requests returns how many completion requests the server has answered.
 func (e *Embedded) Requests() int64 { return e.server.Requests() }
 
+// Computed returns how many tokens the engine computed; see lm.Engine.Computed.
+func (e *Embedded) Computed() int64 { return e.server.Computed() }
+
 // Close stops the server and cancels the requests in flight.
 func (e *Embedded) Close() error { return e.server.Close() }
 

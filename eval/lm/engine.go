@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // Options of an Engine. The zero value is good.
@@ -41,7 +42,13 @@ func (o Options) withDefaults() Options {
 type Engine struct {
 	options Options
 	passes  chan *scratch // one for each pass that may run
+
+	computed atomic.Int64 // tokens
 }
+
+// Computed returns how many tokens went through forward passes: those of prompts
+// that no cache held, and those of completions but the last.
+func (e *Engine) Computed() int64 { return e.computed.Load() }
 
 // NewEngine returns an engine that serves nothing yet.
 func NewEngine(o Options) *Engine {

@@ -11,7 +11,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) stats(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{"requests": s.Requests(), "models": len(s.listed())})
+	writeJSON(w, http.StatusOK, map[string]any{"requests": s.Requests(), "computed_tokens": s.Computed(), "models": len(s.listed())})
 }
 
 func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {

@@ -140,6 +140,9 @@ func (s *Server) Close() error {
 // HTTP request counts once, however many prompts it holds.
 func (s *Server) Requests() int64 { return s.answered.Load() }
 
+// Computed returns how many tokens the engine computed; see Engine.Computed.
+func (s *Server) Computed() int64 { return s.engine.Computed() }
+
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.options.AnyHost && !loopback(r.Host) {

@@ -159,6 +159,7 @@ func (w *worker) prune() {
 func (w *worker) pass(s *scratch) {
 	if n := min(len(w.pending), w.rows); n > 0 {
 		w.model.forward(w.pending[:n], w.cache, s)
+		w.instance.engine.computed.Add(int64(n))
 		w.pending = append(w.pending[:0], w.pending[n:]...)
 	}
 	w.collect()
