@@ -102,7 +102,7 @@ func (k Kernel) keepRows(base, x View, r Ranks, firstRow int, bits []byte) {
 	mustMatch(base, x)
 	work := workspaces.Get().(*workspace)
 	defer workspaces.Put(work)
-	work.grow(37*(r.Row+C.MSMERGE_BLOCK) + 3*C.MSMERGE_BLOCK) // see keep_ranked
+	work.grow(41*(r.Row+3*C.MSMERGE_BLOCK) + 8192) // see keep_ranked
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&work.bytes[0])

@@ -72,7 +72,40 @@ FN int32_t cut_in_block(int64_t cut, int64_t first) {
 }
 
 // draw_block fills draw with the upper bits of the block that begins with element first.
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
+// As below, with registers for all counters of a block.
+FN void philox_lanes(__m512i c[4], uint32_t k0, uint32_t k1) {
+  __m512i p0 = _mm512_mul_epu32(c[0], _mm512_set1_epi64(0xD2511F53)), p1 = _mm512_mul_epu32(c[2], _mm512_set1_epi64(0xCD9E8D57));
+  c[0] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p1, 32), c[1], _mm512_set1_epi32((int)k0), 0x96);  // of three, the exclusive or
+  c[1] = p1;
+  c[2] = _mm512_ternarylogic_epi64(_mm512_srli_epi64(p0, 32), c[3], _mm512_set1_epi32((int)k1), 0x96);
+  c[3] = p0;
+}
+
+FN void draw_block(uint32_t *restrict draw, const msmerge_mask *m, int64_t first) {
+  static const int64_t order[2][8] = {{0, 1, 4, 5, 8, 9, 12, 13}, {2, 3, 6, 7, 10, 11, 14, 15}};
+  uint64_t n = ((uint64_t)first >> 8) * 16;
+  uint32_t k0 = m->key[0], k1 = m->key[1];
+  __m512i c[2][4];
+  for (int v = 0; v < 2; v++) {
+    c[v][0] = _mm512_add_epi32(_mm512_set1_epi64((int64_t)(uint32_t)n), _mm512_loadu_si512(order[v]));
+    c[v][1] = _mm512_set1_epi64((int64_t)(n >> 32));
+    c[v][2] = _mm512_set1_epi64((int64_t)m->stream[0]);
+    c[v][3] = _mm512_set1_epi64((int64_t)m->stream[1]);
+  }
+#pragma GCC unroll 7
+  for (int round = 0; round < 7; round++) {
+    philox_lanes(c[0], k0, k1);
+    philox_lanes(c[1], k0, k1);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  for (int word = 0; word < 4; word++) {
+    __m512 a = _mm512_castsi512_ps(c[0][word]), b = _mm512_castsi512_ps(c[1][word]);
+    _mm512_storeu_si512(draw + 16 * word, _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88)));
+  }
+}
+#elif defined(__AVX2__)
 // In lanes of 64 bits, of which a multiplication reads the lower half: what rounds
 // leave in the upper halves need not be cleared.
 FN void philox_lanes(__m256i c[4], uint32_t k0, uint32_t k1) {
@@ -145,6 +178,24 @@ FN uint32_t equal_bytes(const uint8_t *bytes, uint8_t b) {
 #endif
 }
 
+// equal_words does the same for 32 numbers of 16 bits.
+FN uint32_t equal_words(const uint16_t *words, uint16_t w) {
+#if defined(__AVX512BW__)
+  return _mm512_cmpeq_epi16_mask(_mm512_loadu_si512(words), _mm512_set1_epi16((int16_t)w));
+#elif defined(__AVX2__)
+  __m256i v = _mm256_set1_epi16((int16_t)w);
+  __m256i a = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i *)words), v);
+  __m256i b = _mm256_cmpeq_epi16(_mm256_loadu_si256((const __m256i *)(words + 16)), v);
+  return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xd8));
+#else
+  uint32_t equal = 0;
+  for (int i = 0; i < 32; i++) {
+    equal |= (uint32_t)(words[i] == w) << i;
+  }
+  return equal;
+#endif
+}
+
 // mark_random marks what a mask keeps of the block that begins with element first.
 static void mark_random(uint32_t *restrict marks, const msmerge_mask *m, int64_t first) {
   uint32_t draw[MARKS];
@@ -168,7 +219,15 @@ static void mark_random(uint32_t *restrict marks, const msmerge_mask *m, int64_t
 }
 
 // mark_bits marks what is set in 32 bytes, a bit for each byte of the marks.
-#if defined(__AVX2__)
+#if defined(__AVX512BW__)
+FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
+  for (int i = 0; i < MSMERGE_BLOCK / 64; i++) {
+    uint64_t set;
+    memcpy(&set, bits + 8 * i, 8);
+    _mm512_storeu_si512(marks + 16 * i, _mm512_movm_epi8(set));
+  }
+}
+#elif defined(__AVX2__)
 FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
   const __m256i own = _mm256_set1_epi64x((int64_t)0x8040201008040201);  // the bit of each byte
   const __m256i spread = _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
@@ -190,13 +249,19 @@ FN void mark_bits(uint32_t *restrict marks, const uint8_t *bits) {
 }
 #endif
 
-// pack_marks is the inverse of mark_bits; of each byte it looks at the lowest bit.
-FN void pack_marks(uint8_t *restrict bits, const uint8_t *marks) {
-  for (int i = 0; i < MSMERGE_BLOCK / 8; i++) {
+// pack_bytes returns a bit for each of 64 bytes of ones or zeros, the first in the lowest.
+FN uint64_t pack_bytes(const uint8_t *bytes) {
+#if defined(__AVX2__)
+  return equal_bytes(bytes, 0xff) | (uint64_t)equal_bytes(bytes + 32, 0xff) << 32;
+#else
+  uint64_t bits = 0;
+  for (int i = 0; i < 8; i++) {
     uint64_t eight;
-    memcpy(&eight, marks + 8 * i, 8);
-    bits[i] = (uint8_t)(((eight & 0x0101010101010101u) * 0x0102040810204080u) >> 56);
+    memcpy(&eight, bytes + 8 * i, 8);
+    bits |= ((eight & 0x0101010101010101u) * 0x0102040810204080u) >> 56 << 8 * i;
   }
+  return bits;
+#endif
 }
 
 // spread_marks writes the marks in the order of the elements: all bits or none.

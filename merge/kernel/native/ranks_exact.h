@@ -1,6 +1,6 @@
-// The ranks of the elements of a row that nothing else decides. If they are few, the
-// magnitudes in front of each are counted; otherwise the row is sorted into bins,
-// and the bins that need it are sorted.
+// The row under way, and the ranks of the elements in it that nothing else decides. If
+// they are few, the magnitudes in front of each are counted; otherwise the row is sorted
+// into bins, and the bins that need it are sorted.
 #ifndef MSMERGE_RANKS_EXACT_H
 #define MSMERGE_RANKS_EXACT_H
 
@@ -20,35 +20,41 @@ enum { BIN_SHIFT = 18, BINS = 1024 };
 
 typedef struct {
   uint32_t e;     // place in the row
-  uint32_t mark;  // place of its mark
-  uint32_t draw;  // with zeros for its lower bits, until they matter
+  uint32_t bit;   // number of its bit
+  uint32_t draw;  // at first only its upper bits
 } undecided;
 
 typedef struct {
   const msmerge_ranks *r;
-  int64_t first;        // number of the row's first element
-  int32_t *m;           // magnitudes
-  int32_t top;          // the largest of them
-  int32_t *grouped;     // magnitudes, bin after bin
-  int32_t *place;       // places in the row, in the same order
+  msmerge_view base, x;
+  int64_t first;    // number of the row's first element
+  int64_t lead;     // elements of the row's first block that are in front of it
+  int32_t *m;       // magnitudes
+  int32_t top;      // the largest of them
+  int32_t *grouped; // magnitudes, bin after bin
+  int32_t *place;   // places in the row, in the same order
   undecided *some;
-  int64_t count;        // of some
-  uint8_t *marks;       // of the blocks that the row touches
-  uint8_t inverse[MSMERGE_BLOCK];  // element_at
+  int64_t count;    // of some
+  uint8_t *bits;    // of the blocks that the row touches
 } row;
 
 FN uint32_t bound_of(const row *w, int64_t rank) { return rank_bound(w->r->low, w->r->width, rank, w->r->n); }
 
-// is_below draws the lower bits where the upper ones do not decide.
-FN int is_below(const row *w, undecided u, uint32_t bound) {
-  uint32_t upper = bound & 0xff000000u;
-  if (u.draw != upper) {
-    return u.draw < upper;
-  }
-  return (u.draw | lower_bits((uint64_t)(w->first + u.e), w->r->mask.key, w->r->mask.stream)) < bound;
-}
+// decide sets the bit of an element if that is kept.
+FN void decide(row *w, const undecided *u, uint32_t bound) { w->bits[u->bit / 8] |= (uint8_t)((u->draw < bound) << u->bit % 8); }
 
-FN void decide(row *w, undecided u, int64_t rank) { w->marks[u.mark] = (uint8_t)is_below(w, u, bound_of(w, rank)); }
+static void load_row(row *w) {
+  msmerge_scan s = {.base = w->base, .x = w->x, .n = w->r->n};
+  int32_t top = 0;
+  for (int64_t at = 0; at < s.n; at += MSMERGE_BLOCK) {
+    load_magnitudes(w->m + at, &s, at, block_length(s.n, at));
+    const int32_t *m = w->m + at;  // zeros where the block is padded
+    for (int e = 0; e < MSMERGE_BLOCK; e++) {
+      top = m[e] > top ? m[e] : top;
+    }
+  }
+  w->top = top;
+}
 
 FN int bin_of(const row *w, int32_t m) {
   int32_t bin = (m >> BIN_SHIFT) - (w->top >> BIN_SHIFT) + BINS - 1;
@@ -177,22 +183,7 @@ static void decide_by_sorting(row *w) {
     }
   }
   for (int64_t i = 0; i < w->count; i++) {
-    decide(w, w->some[i], rank[w->some[i].e]);
-  }
-}
-
-enum { FEW = 24 };  // elements whose ranks are counted one by one
-
-static void decide_by_rank(row *w) {
-  if (w->count > FEW) {
-    decide_by_sorting(w);
-    return;
-  }
-  for (int64_t i = 0; i < w->count; i++) {
-    undecided u = w->some[i];
-    int32_t m = w->m[u.e];
-    // In front of the element its equals count too.
-    decide(w, u, count_upto(w->m, u.e, m) + count_upto(w->m + u.e, w->r->n - u.e, m - 1));
+    decide(w, &w->some[i], bound_of(w, rank[w->some[i].e]));
   }
 }
 #endif

@@ -37,9 +37,58 @@ FN void find_scan_marks(uint32_t *restrict marks, const msmerge_scan *s, int64_t
 #if defined(__AVX2__)
 // Even and odd elements of a run of pairs have sums of their own: of lanes 0, 2, ...
 // and 1, 3, ...
+#if defined(__AVX512F__)
+typedef struct {
+  __m512d even, odd;
+} pair_sums;
+
+FN pair_sums no_pairs(void) { return (pair_sums){_mm512_setzero_pd(), _mm512_setzero_pd()}; }
+
+FN void write_lanes(double *restrict lane, const pair_sums *s) {
+  double even[8], odd[8];
+  memcpy(even, &s->even, sizeof even);
+  memcpy(odd, &s->odd, sizeof odd);
+  for (int i = 0; i < 8; i++) {
+    lane[2 * i] = even[i];
+    lane[2 * i + 1] = odd[i];
+  }
+}
+
+// add_sixteen adds magnitudes to a sum, and those that a mask has to another.
+FN void add_sixteen(__m512d *all, __m512d *kept, __m512 x, __mmask16 mask, int masked) {
+  __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(x, 1));
+  *all = _mm512_add_pd(_mm512_add_pd(*all, low), high);
+  if (masked) {
+    *kept = _mm512_mask_add_pd(*kept, (__mmask8)mask, *kept, low);
+    *kept = _mm512_mask_add_pd(*kept, (__mmask8)(mask >> 8), *kept, high);
+  }
+}
+
+FN __m512 magnitude_of_sixteen(__m512i x, __m512i base) {
+  __m512 d = _mm512_sub_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(base));
+  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(d), _mm512_set1_epi32(0x7fffffff)));
+}
+
+// add_pairs adds sixteen pairs. Their marks are the bytes lower and upper of words.
+FN void add_pairs(pair_sums *all, pair_sums *kept, const any_u32 *x, const any_u32 *base, const uint32_t *word, uint32_t lower,
+                  uint32_t upper, int masked) {
+  __m512i high = _mm512_set1_epi32((int)0xffff0000u), b = _mm512_loadu_si512(base), v = _mm512_loadu_si512(x);
+  __m512 even = magnitude_of_sixteen(_mm512_slli_epi32(v, 16), _mm512_slli_epi32(b, 16));
+  __m512 odd = magnitude_of_sixteen(_mm512_and_si512(v, high), _mm512_and_si512(b, high));
+  __m512i w = masked ? _mm512_loadu_si512(word) : high;
+  add_sixteen(&all->even, &kept->even, even, _mm512_test_epi32_mask(w, _mm512_set1_epi32((int)lower)), masked);
+  add_sixteen(&all->odd, &kept->odd, odd, _mm512_test_epi32_mask(w, _mm512_set1_epi32((int)upper)), masked);
+}
+
+enum { PAIRS_AT_ONCE = 16 };
+#else
 typedef struct {
   __m256d even[2], odd[2];
 } pair_sums;
+
+FN pair_sums no_pairs(void) {
+  return (pair_sums){{_mm256_setzero_pd(), _mm256_setzero_pd()}, {_mm256_setzero_pd(), _mm256_setzero_pd()}};
+}
 
 FN void add_four(__m256d *sum, __m128 x) { *sum = _mm256_add_pd(*sum, _mm256_cvtps_pd(x)); }
 
@@ -84,9 +133,12 @@ FN void add_pairs(pair_sums *all, pair_sums *kept, const any_u32 *x, const any_u
   }
 }
 
+enum { PAIRS_AT_ONCE = 8 };
+#endif
+
 // sum_pairs adds the whole blocks from element from up to to of bfloat16 models.
 FN void sum_pairs(const msmerge_scan *s, int64_t from, int64_t to, double *restrict lane, double *restrict lane_kept, int masked) {
-  pair_sums all = {{_mm256_setzero_pd(), _mm256_setzero_pd()}, {_mm256_setzero_pd(), _mm256_setzero_pd()}}, kept = all;
+  pair_sums all = no_pairs(), kept = no_pairs();
   uint32_t marks[MARKS];
   for (int64_t at = from; at < to; at += MSMERGE_BLOCK) {
     const any_u32 *x = pairs_at(s->x.data, at), *base = pairs_at(s->base.data, at);
@@ -94,10 +146,10 @@ FN void sum_pairs(const msmerge_scan *s, int64_t from, int64_t to, double *restr
       find_scan_marks(marks, s, at);
     }
     for (int g = 0; g < MARKS; g += 16, x += 32, base += 32) {
-      for (int q = 0; q < 16; q += 8) {
+      for (int q = 0; q < 16; q += PAIRS_AT_ONCE) {
         add_pairs(&all, &kept, x + q, base + q, marks + g + q, 0x000000ffu, 0x0000ff00u, masked);
       }
-      for (int q = 0; q < 16; q += 8) {
+      for (int q = 0; q < 16; q += PAIRS_AT_ONCE) {
         add_pairs(&all, &kept, x + 16 + q, base + 16 + q, marks + g + q, 0x00ff0000u, 0xff000000u, masked);
       }
     }
