@@ -141,7 +141,7 @@ func (p *plan) generate(r *prepared, q *question, t *Task) error {
 		}
 		if p.context > 0 {
 			if len(ids) >= p.context {
-				return q.refuse(fmt.Sprintf("the prompt has %d tokens, the model reads %d", len(ids), p.context))
+				return q.refuse(tooLong("the prompt has", len(ids), p.context).Error())
 			}
 			d.maxTokens = min(d.maxTokens, p.context-len(ids))
 		}
@@ -200,7 +200,7 @@ func (p *plan) sequences(q *question, a pair) ([]sequence, error) {
 		longest++
 	}
 	if p.context > 0 && longest > p.context {
-		return nil, fmt.Errorf("prompt and answer have %d tokens, the model reads %d", len(ids), p.context)
+		return nil, tooLong("prompt and answer have", len(ids), p.context)
 	}
 	return []sequence{{ids: ids, ctx: ctx}}, nil
 }
@@ -220,6 +220,10 @@ func (r *prepared) weigh() {
 // refuse makes the InputError about a question.
 func (q *question) refuse(problem string) error {
 	return &mergesearch.InputError{File: q.file, Line: q.line, Field: string(q.id), Problem: problem}
+}
+
+func tooLong(what string, tokens, most int) error {
+	return fmt.Errorf("%s %d tokens, the model reads %d: fewer examples (num_fewshot) make it shorter", what, tokens, most)
 }
 
 // take adds the parts of a response to the answers. Sums go in the order of the
