@@ -14,7 +14,8 @@ import (
 // It is asked only where it is proved which weights answer, so that no candidate is
 // ever given another's answer: by the server with every answer
 // (Profile.Fingerprint), or by the endpoint around a session (Session.Proved), whose
-// answers are kept when the session has come to a good end.
+// answers are kept when the session has come to a good end. Judge models alone are
+// taken by their URL and name, and what they wrote is kept under the exact request.
 //
 // Lookup returns a value that was stored under the key; it belongs to the caller.
 // Store may keep a value for a while before it is safe; what is lost is asked
@@ -229,7 +230,18 @@ func (a *asking) ask(ctx context.Context, r *request) ([]part, error) {
 }
 
 // Remember sets the cache, before anything is asked.
-func (e *Evaluator) Remember(c Cache) { e.options.Cache = c }
+func (e *Evaluator) Remember(c Cache) {
+	e.options.Cache = c
+	e.RememberJudged(c)
+}
+
+// RememberJudged sets the cache for what judge models write, and not for what
+// candidates answer.
+func (e *Evaluator) RememberJudged(c Cache) {
+	if e.judges != nil {
+		e.judges.cache = c
+	}
+}
 
 // Remembered returns how many requests were answered from the cache since New.
 func (e *Evaluator) Remembered() int64 { return e.remembered.Load() }

@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mergesearch"
@@ -45,6 +46,7 @@ type config struct {
 	metrics                           []Metric
 	metricsAt                         entry
 	scorer                            *scorerConfig // nil: none
+	judge                             *judgeConfig  // nil: none
 	unsafeAt                          entry         // unsafe_code: true
 }
 
@@ -167,7 +169,28 @@ func (c *config) check() error {
 	if err := c.checkRepeats(); err != nil {
 		return err
 	}
+	if err := c.checkJudge(); err != nil {
+		return err
+	}
 	return c.checkMetrics()
+}
+
+// checkJudge refuses a judge that has nothing to do.
+func (c *config) checkJudge() error {
+	uses := func(m Metric) bool { return m.Name == Scored || m.Name == PassAtK }
+	switch {
+	case c.judge == nil:
+		return nil
+	case c.scorer != nil:
+		return c.judge.at.refuseKey("the task has a scorer too", "leave one of them out")
+	case c.output != GenerateUntil:
+		return c.judge.at.refuseKey("a judge has no meaning with output_type: "+string(c.output), "write output_type: generate_until")
+	case c.processResults.given():
+		return c.judge.at.refuseKey("process_results scores the answers already", "leave one of them out")
+	case len(c.metrics) > 0 && !slices.ContainsFunc(c.metrics, uses):
+		return c.metricsAt.refuse("no metric uses the judge's grades", "add {metric: score}, or leave metric_list out")
+	}
+	return nil
 }
 
 // checkRepeats refuses what asks one thing several times for nothing, or needs

@@ -17,6 +17,8 @@
 //   - Evaluator: asks; it is the Scorer of the search.
 //   - Judge: compares two models in pairs; it is the Judge of the search.
 //   - Cache: remembers what was answered, where the weights are proved.
+//   - JudgeError: a judge model, which grades a task's answers (judge_config.go), gave no
+//     grade. Its weights are not proved; what it wrote is remembered all the same.
 //   - EndpointError: a fault of the endpoint that outlasted the retries.
 //
 // Invariants:

@@ -29,6 +29,10 @@ type Options struct {
 
 	Timeout  time.Duration // of one attempt at one request; 0: 2 minutes
 	Patience time.Duration // how long a request is tried again after faults; 0: 1 minute
+
+	// Environment gives the value of an environment variable, for the keys of judge
+	// models. Nil: no variable is set.
+	Environment func(name string) (value string, ok bool)
 }
 
 // Evaluator scores candidates on items. It is safe for concurrent use: several
@@ -47,13 +51,14 @@ type Evaluator struct {
 	rank   []int32 // of each question; see ranks
 
 	scorers map[*Task]*scorers // of the tasks that have one
+	judges  *judgeModels       // the same; nil: none
 
 	remembered atomic.Int64
 	throttle   *throttle // of requests to a server elsewhere, by all calls together
 }
 
 // New makes an evaluator. It refuses, as *mergesearch.InputError, tasks of the
-// same name and tasks that the endpoint cannot answer.
+// same name, tasks that the endpoint cannot answer, and judges whose key is not set.
 func New(o Options) (*Evaluator, error) {
 	if o.Concurrency == 0 {
 		o.Concurrency = 64
@@ -62,6 +67,7 @@ func New(o Options) (*Evaluator, error) {
 		o.Tokenizer = parseTokenizer
 	}
 	e := &Evaluator{options: o, client: newClient(o.Timeout, o.Patience), place: map[mergesearch.ItemID]int{}, plans: map[planKey]*plan{}, scorers: map[*Task]*scorers{}}
+	e.judges = newJudgeModels(o)
 	if !o.Endpoint.Profile().Local {
 		e.throttle = newThrottle(throttleStart, o.Concurrency)
 	}
@@ -80,6 +86,9 @@ func New(o Options) (*Evaluator, error) {
 		}
 		if t.scorer != nil {
 			e.scorers[t] = newScorers(*t.scorer)
+		}
+		if err := e.judges.add(t, o.Environment); err != nil {
+			return nil, err
 		}
 		for _, q := range t.questions {
 			e.place[q.id] = len(e.questions)
@@ -139,6 +148,7 @@ func (e *Evaluator) Retries() int64 { return e.client.retried.Load() }
 // Close drops idle connections and ends the programs that score answers.
 func (e *Evaluator) Close() {
 	e.client.close()
+	e.judges.close()
 	for _, s := range e.scorers {
 		s.close()
 	}
@@ -312,6 +322,11 @@ func (a *asking) one(ctx context.Context, i int) error {
 	}
 	if s := a.scorers[t]; s != nil {
 		if got.scores, err = s.score(ctx, t, q, got.texts); err != nil {
+			return err
+		}
+	}
+	if j := a.judges.model(t); j != nil {
+		if err := j.score(ctx, t, q, &got); err != nil {
 			return err
 		}
 	}

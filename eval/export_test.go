@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mergesearch"
+	"mergesearch/eval/python"
 )
 
 // Written is a completion, for tests outside.
@@ -67,8 +68,16 @@ func Drawn(t *Task, repeats int, temperature float64, until ...string) {
 	}
 }
 
+// Grade reads a grade of a scale from what a judge model wrote.
+func Grade(pattern string, low, high float64, text string) (float64, error) {
+	g := grading{python.MustCompile(pattern), low, high}
+	return g.value(text)
+}
+
 // Hasten makes an evaluator wait less between attempts.
-func Hasten(e *Evaluator, base time.Duration) { e.client.retry.base = base }
+func Hasten(e *Evaluator, base time.Duration) {
+	e.client.retry.base, e.judges.client.retry.base = base, base
+}
 
 // Asked is what an item asks, request by request: context and continuation, or one
 // text.

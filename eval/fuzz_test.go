@@ -2,6 +2,7 @@ package eval
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"mergesearch"
@@ -45,6 +46,7 @@ func FuzzTask(f *testing.F) {
 	f.Add("? a\n: b")
 	f.Add("<<: {a: 1}")
 	f.Add("task: |\n  a\ndoc_to_text: !function utils.f\n")
+	f.Add(strings.Replace(fuzzTask, "output_type: multiple_choice\n", "output_type: generate_until\njudge: {url: http://h, model: m, prompt: '{{answer}}', grade: '(.)', scale: [0, 1]}\n", 1))
 	docs := documents(f, fuzzLines)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parse(text)

@@ -89,6 +89,7 @@ func (c *config) readers() map[string]func(entry) error {
 		"repeats":           c.readRepeats,
 		"unsafe_code":       c.readUnsafe,
 		"scorer":            c.readScorer,
+		"judge":             c.readJudge,
 	}
 	for _, k := range inert {
 		r[k] = func(entry) error { return nil }

@@ -30,7 +30,7 @@ const (
 	ChrF           = "chrf"   // over all items, 0 to 100
 	TER            = "ter"    // over all items, in edits per hundred words
 	PassAtK        = "pass@k" // chance that one of k answers is right, estimated from all
-	Scored         = "score"  // what the task's scorer says
+	Scored         = "score"  // what the task's scorer or judge says
 )
 
 // Metric is one entry of metric_list, for one of the task's filter pipelines. The
@@ -222,7 +222,7 @@ func readRegexes(e entry) ([]*python.Regex, error) {
 func (c *config) checkMetrics() error {
 	if len(c.metrics) == 0 {
 		names := defaultMetrics[c.output]
-		if c.scorer != nil {
+		if c.scorer != nil || c.judge != nil {
 			names = []string{Scored}
 		}
 		for _, name := range names {
@@ -245,8 +245,8 @@ func (c *config) checkMetrics() error {
 			return m.at.refuse(fmt.Sprintf("unknown metric %q", m.Name), in.Hint)
 		case !slices.Contains(kind.outputs, c.output):
 			return m.at.refuse(m.Name+" is not supported with output_type: "+string(c.output), "supported: "+strings.Join(metricNames(c.output), ", "))
-		case m.Name == Scored && c.scorer == nil:
-			return m.at.refuse("the metric score needs a scorer", "name the program: scorer: {command: [...]}")
+		case m.Name == Scored && c.scorer == nil && c.judge == nil:
+			return m.at.refuse("the metric score needs a scorer or a judge", "name the program, scorer: {command: [...]}, or describe the model, judge: {url: ..., model: ...}")
 		case m.Name == PassAtK && (m.k == 0 || m.k > c.repeats):
 			return m.at.refuse(fmt.Sprintf("pass@k needs k, from 1 to the number of repeats (%d)", c.repeats), "for example k: 1, and repeats: 10 beside metric_list")
 		}

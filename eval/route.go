@@ -76,7 +76,8 @@ type written struct {
 type answers struct {
 	likelihoods []likelihood // one for each of the question's pairs
 	texts       []written    // completions of generate_until, one for each repeat
-	scores      []float64    // of the texts, by the task's scorer
+	scores      []float64    // of the texts, by the task's scorer or judge
+	judgements  []judgement  // of the texts, by the task's judge
 }
 
 // positive is how far above zero a log-probability may lie from rounding.

@@ -5,12 +5,15 @@ package eval
 type Sanity struct {
 	Tokens  int  `json:"tokens,omitempty"`  // written for the item, all completions together; 0 when unknown
 	Looping bool `json:"looping,omitempty"` // a completion ends in a repetition
+
+	Ungraded int `json:"ungraded,omitempty"` // completions that got no grade of the judge, and the score of no_grade
 }
 
 // TaskSanity sums up a task's completions.
 type TaskSanity struct {
 	Looping    int     `json:"looping"`
 	MeanTokens float64 `json:"mean_tokens,omitempty"` // over the items whose tokens are known
+	Ungraded   int     `json:"ungraded,omitempty"`    // completions
 }
 
 // sanity looks at the completions of an item.
@@ -19,6 +22,9 @@ func (a answers) sanity() Sanity {
 	for _, w := range a.texts {
 		s.Tokens += max(0, w.tokens)
 		s.Looping = s.Looping || looping(w.text)
+	}
+	for _, v := range a.judgements {
+		s.Ungraded += bit(v.ungraded)
 	}
 	return s
 }
@@ -64,6 +70,7 @@ func (r *Report) sanity() {
 		}
 		t := &r.Tasks[i]
 		t.Looping += bit(s.Looping)
+		t.Ungraded += s.Ungraded
 		if s.Tokens > 0 {
 			known[i]++
 			t.MeanTokens += (float64(s.Tokens) - t.MeanTokens) / float64(known[i])

@@ -23,6 +23,7 @@ type Sample struct {
 	Output   string             `json:"output"`
 	Outputs  []string           `json:"outputs,omitempty"`  // all answers, where a question is asked several times
 	Filtered map[string]string  `json:"filtered,omitempty"` // by pipeline, what its filters left of the output
+	Judged   []string           `json:"judged,omitempty"`   // what the judge model wrote about each answer
 	Metrics  map[string]float64 `json:"metrics"`            // by Metric.Key, what the item adds to each
 
 	Sanity
@@ -87,6 +88,9 @@ func (t *Task) gradeTexts(q *question, a answers, g *graded) error {
 	if len(all) > 1 {
 		g.sample.Outputs = all
 	}
+	for _, v := range a.judgements {
+		g.sample.Judged = append(g.sample.Judged, v.wrote)
+	}
 	for _, p := range t.pipelines {
 		left, err := p.run(q, all)
 		if err != nil {
@@ -118,7 +122,7 @@ func (t *Task) gradeTexts(q *question, a answers, g *graded) error {
 }
 
 // ofTexts scores what a pipeline left of the answers to a question; scores are those
-// of the task's scorer for the answers themselves.
+// of the task's scorer or judge for the answers themselves.
 func (m *Metric) ofTexts(q *question, left filtered, scores []float64) (mark, error) {
 	switch m.Name {
 	case Scored:

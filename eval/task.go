@@ -26,6 +26,7 @@ type Task struct {
 	pipelines []pipeline
 	results   *port.Function // process_results
 	scorer    *scorerConfig  // nil: none
+	judge     *judgeConfig   // nil: none
 	harness   string         // split that the harness would evaluate
 	questions []question
 }
@@ -139,7 +140,7 @@ type loading struct {
 func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 	t := &Task{
 		Name: c.name, Output: c.output, Metrics: c.metrics,
-		generation: c.generation, repeats: c.repeats, pipelines: c.pipelines, results: c.processResults.port, scorer: c.scorer,
+		generation: c.generation, repeats: c.repeats, pipelines: c.pipelines, results: c.processResults.port, scorer: c.scorer, judge: c.judge,
 	}
 	l := &loading{config: c, task: t, reading: r, docs: docs, raw: map[string][]document{}}
 	if r.Shots != nil && (l.shots > 0 || c.shotsAt.value == nil) && c.output != Rolling {
@@ -177,7 +178,7 @@ func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 		return nil, err
 	}
 	l.leaveOutRepeats()
-	return t, nil
+	return t, l.checkJudge()
 }
 
 // read gives the documents of a split, read and processed once.
@@ -243,8 +244,15 @@ func (l *loading) bind(evaluated []document) error {
 		s        *source
 		constant bool
 	}{
-		{&l.text, emptyText}, {&l.target, digits}, {&l.choice, false}, {&l.description, true}, {&l.genPrefix, true},
-		{&l.shot.text, false}, {&l.shot.target, false}, {&l.shot.choice, false}, {&l.shot.genPrefix, true},
+		{&l.text, emptyText},
+		{&l.target, digits},
+		{&l.choice, false},
+		{&l.description, true},
+		{&l.genPrefix, true},
+		{&l.shot.text, false},
+		{&l.shot.target, false},
+		{&l.shot.choice, false},
+		{&l.shot.genPrefix, true},
 	} {
 		if err := b.s.bind(columns, b.constant); err != nil {
 			return err

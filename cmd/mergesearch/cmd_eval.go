@@ -132,7 +132,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 			m.Release()
 		}
 	}()
-	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server})
+	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Environment: os.LookupEnv})
 	if err != nil {
 		return err
 	}

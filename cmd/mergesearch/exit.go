@@ -98,6 +98,7 @@ func codeOf(err error) int {
 		machine  *unfit
 		endpoint *eval.EndpointError
 		scorer   *eval.ScorerError
+		judge    *eval.JudgeError
 		gpu      *cuda.Error
 	)
 	switch {
@@ -115,7 +116,7 @@ func codeOf(err error) int {
 		return exitLocked
 	case errors.As(err, &damaged):
 		return exitDamaged
-	case errors.As(err, &endpoint), errors.As(err, &scorer), errors.As(err, &gpu), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
+	case errors.As(err, &endpoint), errors.As(err, &scorer), errors.As(err, &judge), errors.As(err, &gpu), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
 		return exitUnfit
 	}
 	return exitBug

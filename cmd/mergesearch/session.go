@@ -76,7 +76,7 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return nil, err
 	}
-	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint}); err != nil {
+	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Environment: os.LookupEnv}); err != nil {
 		return nil, err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {
@@ -91,10 +91,12 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 
 // remember has answers kept in the store, so that a run that was stopped does not
 // ask them again. Not those of the embedded engine, which answers a small request
-// in about the time that keeping the answer takes.
+// in about the time that keeping the answer takes; what judges say is kept always.
 func (s *session) remember(db *store.DB) {
 	if !s.endpoint.Profile().Local {
 		s.evaluator.Remember(db.Cache())
+	} else {
+		s.evaluator.RememberJudged(db.Cache())
 	}
 }
 
