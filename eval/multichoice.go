@@ -3,9 +3,9 @@ package eval
 import (
 	"errors"
 	"strings"
-	"unicode"
 
 	"mergesearch/eval/jinja"
+	"mergesearch/eval/metric"
 	"mergesearch/eval/python"
 )
 
@@ -14,8 +14,7 @@ import (
 // it finds becomes a letter in parentheses.
 type choiceExtraction struct {
 	extraction
-	ignore            []*python.Regex
-	lower, unpunctual bool
+	ignored metric.Normalizer // of answers and choices before they are compared
 }
 
 func multiChoiceRegex(o *filterOptions) (filterStep, error) {
@@ -24,7 +23,7 @@ func multiChoiceRegex(o *filterOptions) (filterStep, error) {
 	if x.extraction, err = readExtraction(o); err != nil {
 		return filterStep{}, err
 	}
-	for key, to := range map[string]*bool{"ignore_case": &x.lower, "ignore_punctuation": &x.unpunctual} {
+	for key, to := range map[string]*bool{"ignore_case": &x.ignored.IgnoreCase, "ignore_punctuation": &x.ignored.IgnoreMarks} {
 		if e, ok := o.take(key); ok {
 			if *to, err = e.boolean(); err != nil {
 				return filterStep{}, err
@@ -32,7 +31,7 @@ func multiChoiceRegex(o *filterOptions) (filterStep, error) {
 		}
 	}
 	if e, ok := o.take("regexes_to_ignore"); ok {
-		if x.ignore, err = readRegexes(e); err != nil {
+		if x.ignored.Ignore, err = readRegexes(e); err != nil {
 			return filterStep{}, err
 		}
 	}
@@ -57,14 +56,14 @@ func (x *choiceExtraction) letter(q *question, text string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if s, err = x.plain(python.Strip(s)); err != nil {
+		if s, err = x.ignored.Normal(python.Strip(s)); err != nil {
 			return "", err
 		}
 		letter := string(rune('A' + i))
 		texts, letters = append(texts, python.Escape(s)), append(letters, letter)
 		named[s], named[letter] = "("+letter+")", "("+letter+")"
 	}
-	reduced, err := x.plain(text)
+	reduced, err := x.ignored.Normal(text)
 	if err != nil {
 		return "", err
 	}
@@ -87,26 +86,4 @@ func (x *choiceExtraction) letter(q *question, text string) (string, error) {
 		}
 	}
 	return x.fallback, nil
-}
-
-// plain takes out what is not to be compared.
-func (x *choiceExtraction) plain(s string) (string, error) {
-	for _, r := range x.ignore {
-		var err error
-		if s, err = r.Sub("", s); err != nil {
-			return "", err
-		}
-	}
-	if x.lower {
-		s = python.Lower(s)
-	}
-	if x.unpunctual {
-		s = strings.Map(func(r rune) rune {
-			if unicode.IsPunct(r) {
-				return -1
-			}
-			return r
-		}, s)
-	}
-	return s, nil
 }

@@ -260,17 +260,7 @@ func perSize(logprob, size float64) mark {
 
 // words counts what white space separates, as re.split(r"\s+") does: white space
 // at an end separates an empty word.
-func words(s string) int {
-	n, space := 1, false
-	for _, r := range s {
-		is := python.IsSpace(r)
-		if is && !space {
-			n++
-		}
-		space = is
-	}
-	return n
-}
+func words(s string) int { return python.Runs(s, python.IsSpace) + 1 }
 
 // gradePorted scores by the task's ported process_results.
 func (t *Task) gradePorted(q *question, a port.Answers, pipeline string, g *graded) error {

@@ -11,7 +11,6 @@
 //     Perplexity, Median, NanMean, F1, MCC, BLEU, ChrF and TER.
 //   - Mean, WeightedPerplexity, BitsPerByte, Brier, PassAtK: plain functions, with
 //     MeanStderr, ClusteredStderr and PooledStderr.
-//   - Windows: the requests of a rolling log-likelihood over a long text.
 //   - Normalizer: what exact_match does to both sides; MajorityVote: the filter.
 //
 // Invariants:

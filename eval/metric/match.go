@@ -2,6 +2,7 @@ package metric
 
 import (
 	"strings"
+	"unicode"
 
 	"mergesearch/eval/python"
 )
@@ -13,6 +14,7 @@ type Normalizer struct {
 	IgnoreCase        bool            // lower case
 	IgnorePunctuation bool            // ASCII's punctuation is deleted
 	IgnoreNumbers     bool            // the digits 0 to 9 are deleted
+	IgnoreMarks       bool            // all of Unicode's punctuation is deleted, as the filters for choices do
 }
 
 const (
@@ -36,6 +38,14 @@ func (n Normalizer) Normal(s string) (string, error) {
 	}
 	if n.IgnoreNumbers {
 		s = without(s, asciiDigits)
+	}
+	if n.IgnoreMarks {
+		s = strings.Map(func(r rune) rune {
+			if unicode.IsPunct(r) {
+				return -1
+			}
+			return r
+		}, s)
 	}
 	return s, nil
 }

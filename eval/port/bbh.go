@@ -2,8 +2,8 @@ package port
 
 import (
 	"strings"
-	"unicode"
 
+	"mergesearch/eval/metric"
 	"mergesearch/eval/python"
 )
 
@@ -31,11 +31,10 @@ func bbh(dir string) family {
 // finder is what the filters share: a pattern, which of its matches counts, and what is
 // taken from a text before it is compared.
 type finder struct {
-	pattern         *python.Regex
-	group           int // of the matches; negative ones count from the end
-	fallback        string
-	lower, unmarked bool
-	ignored         []*python.Regex
+	pattern  *python.Regex
+	group    int // of the matches; negative ones count from the end
+	fallback string
+	plain    metric.Normalizer // of answers and choices before they are compared
 }
 
 // readFinder reads the arguments that the filters share. pattern is empty where it is an
@@ -48,35 +47,12 @@ func readFinder(a *arguments, pattern string) *finder {
 		pattern:  a.regex(pattern),
 		group:    int(a.integer("group_select", 0)),
 		fallback: a.text("fallback", "[invalid]"),
-		lower:    a.truth("ignore_case"),
-		unmarked: a.truth("ignore_punctuation"),
+		plain:    metric.Normalizer{IgnoreCase: a.truth("ignore_case"), IgnoreMarks: a.truth("ignore_punctuation")},
 	}
 	for _, ignored := range a.texts("regexes_to_ignore") {
-		f.ignored = append(f.ignored, a.regex(ignored))
+		f.plain.Ignore = append(f.plain.Ignore, a.regex(ignored))
 	}
 	return f
-}
-
-// plain takes out what is not compared.
-func (f *finder) plain(s string) (string, error) {
-	for _, r := range f.ignored {
-		var err error
-		if s, err = r.Sub("", s); err != nil {
-			return "", err
-		}
-	}
-	if f.lower {
-		s = python.Lower(s)
-	}
-	if f.unmarked {
-		s = strings.Map(func(r rune) rune {
-			if unicode.IsPunct(r) {
-				return -1
-			}
-			return r
-		}, s)
-	}
-	return s, nil
 }
 
 // find returns the match that counts, trimmed: its first group that is not empty. Empty
@@ -130,7 +106,7 @@ func mapRegexFilter(given map[string]any) (func(Fields, []string) ([]string, err
 		return nil, err
 	}
 	find := f.eachAnswer(func(answer string) (string, error) {
-		plain, err := f.plain(answer)
+		plain, err := f.plain.Normal(answer)
 		if err != nil {
 			return "", err
 		}
@@ -138,7 +114,7 @@ func mapRegexFilter(given map[string]any) (func(Fields, []string) ([]string, err
 		if whole == "" || err != nil {
 			return "", err
 		}
-		if whole, err = f.plain(whole); err != nil {
+		if whole, err = f.plain.Normal(whole); err != nil {
 			return "", err
 		}
 		for i, r := range patterns {
@@ -170,7 +146,7 @@ func multiChoiceFilter(given map[string]any) (func(Fields, []string) ([]string, 
 		var texts, letters []string
 		letterOf := map[string]string{}
 		for i, option := range options {
-			text, err := f.plain(python.Strip(option[0]))
+			text, err := f.plain.Normal(python.Strip(option[0]))
 			if err != nil {
 				return nil, err
 			}
@@ -190,7 +166,7 @@ func multiChoiceFilter(given map[string]any) (func(Fields, []string) ([]string, 
 			if found, err := f.find(f.pattern, answer); found != "" || err != nil {
 				return found, err
 			}
-			plain, err := f.plain(answer)
+			plain, err := f.plain.Normal(answer)
 			if err != nil {
 				return "", err
 			}

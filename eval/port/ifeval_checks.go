@@ -164,17 +164,7 @@ func letterFrequency(o *options) func(string) (bool, error) {
 
 // wordCount counts runs of letters, digits and underscores, as NLTK 3.9 does. From 3.10
 // on it takes combining marks and joiners for letters too, and fractions for none.
-func wordCount(s string) int {
-	n, inside := 0, false
-	for _, r := range s {
-		word := python.IsWord(r)
-		if word && !inside {
-			n++
-		}
-		inside = word
-	}
-	return n
-}
+func wordCount(s string) int { return python.Runs(s, python.IsWord) }
 
 // dividedParagraphs counts the paragraphs between dividers ***; ok is false if one
 // inside is blank.

@@ -34,17 +34,7 @@ var wikitext = family{
 }
 
 // words counts the pieces between runs of white space, also empty ones at the ends.
-func words(s string) int {
-	n, inside := 1, false
-	for _, r := range s {
-		space := python.IsSpace(r)
-		if space && !inside {
-			n++
-		}
-		inside = space
-	}
-	return n
-}
+func words(s string) int { return python.Runs(s, python.IsSpace) + 1 }
 
 // space is Python's \s in Go's syntax: [space].
 const space = `\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}`

@@ -21,6 +21,19 @@ func IsSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f 
 // a numeric value (also ① and Ⅷ), and the underscore.
 func IsWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r) }
 
+// Runs counts the runs of characters for which in holds.
+func Runs(s string, in func(rune) bool) int {
+	n, inside := 0, false
+	for _, r := range s {
+		is := in(r)
+		if is && !inside {
+			n++
+		}
+		inside = is
+	}
+	return n
+}
+
 // Strip returns s without white space at its ends.
 func Strip(s string) string { return strings.TrimFunc(s, IsSpace) }
 
