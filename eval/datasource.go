@@ -158,29 +158,9 @@ func templateValue(v any) any {
 func plainFields(fields map[string]any) map[string]any {
 	out := make(map[string]any, len(fields))
 	for k, v := range fields {
-		out[k] = plainValueOf(v)
+		out[k], _ = jinja.Plain(v) // keys of documents are texts
 	}
 	return out
-}
-
-func plainValueOf(v any) any {
-	switch v := v.(type) {
-	case *jinja.Dict:
-		out := make(map[string]any, v.Len())
-		for k, x := range v.All() {
-			if name, ok := k.(string); ok {
-				out[name] = plainValueOf(x)
-			}
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, x := range v {
-			out[i] = plainValueOf(x)
-		}
-		return out
-	}
-	return v
 }
 
 // cause drops the operation and path of a file error, which the InputError names.

@@ -297,18 +297,3 @@ func TestLiteralRefusesPieces(t *testing.T) {
 		t.Error("100,000 brackets were read")
 	}
 }
-
-func FuzzLiteral(f *testing.F) {
-	for _, s := range []string{`[]`, `('a', 1, -2.5, None)`, `{'a': "b\x41" r'\n'}`, "'''\n'''", `"\u00e9\101"`, `[1_0, 007, 1e5]`, "[\n 1,\n]", `'\`} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		v, err := literal(s)
-		if err != nil {
-			return
-		}
-		if again, err := literal(" " + s + " "); err != nil || !reflect.DeepEqual(v, again) {
-			t.Errorf("%q: %v, with spaces around it %v, %v", s, v, again, err)
-		}
-	})
-}
