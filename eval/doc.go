@@ -6,8 +6,11 @@
 // Endpoint and a mergesearch.Candidate; out come mergesearch.Outcomes, one per
 // item, and from pairs of them a mergesearch.Comparison. The path of one item:
 //
-//	document -> question -> prompt -> token ids -> requests -> responses -> answers  -> outcome
-//	data.go     task.go     task.go   encode.go    route_*.go  decode.go   prepare.go   score.go
+//	document      -> question  -> prompt    -> token ids -> requests -> responses -> answers  -> outcome
+//	datasource.go    answer.go    prompt.go    encode.go    route_*.go  decode.go   prepare.go   score.go
+//
+// A task file is read by include.go (files into keys), keys.go and config.go (keys
+// into settings) and task.go (settings and documents into questions).
 //
 // Types to know:
 //
@@ -41,7 +44,9 @@
 //
 // Not here: the servers themselves (eval/endpoint, eval/lm), folding outcomes into
 // a fitness (mergesearch.Benchmark), keeping them (store), choosing items for a
-// race (search). Templates are in eval/jinja, the test server in eval/evaltest.
+// race (search). Data files are read by eval/dataset, templates by eval/jinja; what
+// Python does stands in eval/python, the harness's own functions in eval/port, its
+// aggregations in eval/metric; the test servers are in eval/evaltest.
 //
 // Sources: the task format, prompt assembly, the rule for encoding context and
 // continuation, and the metrics are those of lm-evaluation-harness 0.4.12 (Gao et
