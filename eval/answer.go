@@ -50,7 +50,7 @@ func (s *sources) read(d document) (asked, error) {
 	if a.text, err = s.readText(d); err != nil {
 		return a, err
 	}
-	v, err := s.target.typed(d, a.choices != nil)
+	v, err := s.target.answers(d, a.choices != nil)
 	if err != nil {
 		return a, err
 	}
@@ -104,7 +104,7 @@ func (s *sources) readContexts(d document, a *asked) error {
 	if a.context, err = label(d, s.text.field(), n, len(a.choices)); err != nil {
 		return err
 	}
-	if v, err = s.target.typed(d, false); err != nil {
+	if v, err = s.target.answers(d, false); err != nil {
 		return err
 	}
 	a.targets, err = s.targets(d, v)

@@ -283,3 +283,24 @@ func documents(t testing.TB, lines string) []document {
 	}
 	return docs
 }
+
+// A question that looks like a Python list is a question; an answer that does is
+// several.
+func TestLists(t *testing.T) {
+	const text = "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {a: a}}\ntest_split: a\ndoc_to_text: '{{q}}'\ndoc_to_target: '{{w}}'\n"
+	c, err := parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := documents(t, `{"q": "[1, 2]", "w": "['x', \"it's\"]"}`+"\n"+`{"q": ["a", "it's"], "w": ["x"]}`+"\n")
+	task, err := newTask(c, Reading{}, map[string][]document{"a": docs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"[1, 2]", `['a', "it's"]`}, task.prompts()); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([][]string{{"x", "it's"}, {"x"}}, [][]string{task.questions[0].targets, task.questions[1].targets}); d != "" {
+		t.Error(d)
+	}
+}

@@ -133,17 +133,13 @@ func (s *source) value(d document) (any, error) {
 	return v, err
 }
 
-// typed gives the source's value as the harness understands it in a task with
-// choices, where the digits that a template renders are an index, and in one
-// without. Text that a template renders and that reads as a Python list is that
-// list.
+// typed gives the source's value as the harness understands a question, in a task
+// with choices, where the digits that a template renders are an index, and in one
+// without.
 func (s *source) typed(d document, choices bool) (any, error) {
 	v, err := s.value(d)
 	if err != nil || s.column || s.literal != nil || s.function.given() {
 		return v, err
-	}
-	if list, ok := listOf(v); ok {
-		return list, nil
 	}
 	text, err := jinja.Print(v)
 	if err != nil {
@@ -153,6 +149,17 @@ func (s *source) typed(d document, choices bool) (any, error) {
 		if n, ok := parseIndex(text); ok {
 			return n, nil
 		}
+	}
+	return text, nil
+}
+
+// answers is typed for doc_to_target, where text that a template renders and that
+// reads as a Python list is that list.
+func (s *source) answers(d document, choices bool) (any, error) {
+	v, err := s.typed(d, choices)
+	text, words := v.(string)
+	if err != nil || !words || s.column || s.function.given() {
+		return v, err
 	}
 	if len(text) >= 2 && text[0] == '[' && text[len(text)-1] == ']' {
 		if list, ok := pythonList(text); ok {
