@@ -280,13 +280,15 @@ func (l *loading) bind(evaluated []document) error {
 	return nil
 }
 
-// nameItems gives every question its ID and refuses one that is given twice.
+// nameItems gives every question its ID, from the id column where there is one, and
+// refuses one that is given twice. Ids that each split counts for itself get the
+// split's name in front.
 func (l *loading) nameItems() error {
-	seen := map[string]*question{}
-	named := slices.ContainsFunc(l.task.questions, func(q question) bool { return q.named != nil })
-	for i := range l.task.questions {
-		q := &l.task.questions[i]
-		if named {
+	questions := l.task.questions
+	if slices.ContainsFunc(questions, func(q question) bool { return q.named != nil }) {
+		splits, perSplit := map[string]string{}, false
+		for i := range questions {
+			q := &questions[i]
 			id, err := jinja.Str(q.named)
 			if err != nil || q.named == nil || id == "" {
 				return &mergesearch.InputError{
@@ -295,16 +297,28 @@ func (l *loading) nameItems() error {
 				}
 			}
 			q.docID = id
+			other, seen := splits[id]
+			perSplit = perSplit || seen && other != q.from
+			splits[id] = q.from
 		}
-		q.id = mergesearch.ItemID(l.task.Name + "/" + q.docID)
-		if first, twice := seen[q.docID]; twice {
-			return &mergesearch.InputError{
-				File: q.file, Line: q.line, Field: "id",
-				Problem: fmt.Sprintf("%q is already the id of %s:%d", q.docID, first.file, first.line),
-				Hint:    "ids must be unique across all splits of a task",
+		for i := range questions {
+			if q := &questions[i]; perSplit {
+				q.docID = q.from + "-" + q.docID
 			}
 		}
-		seen[q.docID] = q
+	}
+	first := map[string]*question{}
+	for i := range questions {
+		q := &questions[i]
+		q.id = mergesearch.ItemID(l.task.Name + "/" + q.docID)
+		if other, twice := first[q.docID]; twice {
+			return &mergesearch.InputError{
+				File: q.file, Line: q.line, Field: "id",
+				Problem: fmt.Sprintf("%v is already the id of %s:%d", q.named, other.file, other.line),
+				Hint:    "ids must be unique in a split",
+			}
+		}
+		first[q.docID] = q
 	}
 	return nil
 }

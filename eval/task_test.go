@@ -132,7 +132,7 @@ func TestDataFaults(t *testing.T) {
 		{"answers none", generateTask, "v.jsonl", `{"id": 1, "prompt": "a", "answer": []}`, 1, "answer", "list of answers is empty"},
 		{"question empty", generateTask, "v.jsonl", `{"id": 1, "prompt": "", "answer": "x"}`, 1, "prompt", "question is empty"},
 		{"question a list", generateTask, "v.jsonl", `{"id": 1, "prompt": ["a"], "answer": "x"}`, 1, "prompt", "want text"},
-		{"id twice", generateTask, "v.jsonl", `{"id": "s1", "prompt": "a", "answer": "x"}`, 1, "id", "already the id of"},
+		{"id twice", generateTask, "v.jsonl", "{\"id\": \"v1\", \"prompt\": \"a\", \"answer\": \"x\"}\n{\"id\": \"v1\", \"prompt\": \"b\", \"answer\": \"x\"}", 2, "id", "already the id of"},
 		{"id missing", generateTask, "v.jsonl", `{"prompt": "a", "answer": "x"}`, 1, "id", "other documents have an id"},
 		{"huge number", generateTask, "v.jsonl", `{"id": 99999999999999999999}`, 1, "id", "64 bits"},
 		{"label out of range", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "y"], "label": 2}`, 1, "label", "label 2 is out of range"},
@@ -241,5 +241,18 @@ func TestLineIDs(t *testing.T) {
 	got := fmt.Sprint(task.Items(mergesearch.SearchSplit), task.Items(mergesearch.ValidationSplit), task.Items(mergesearch.HeldOutSplit))
 	if want := "[{sums/search-2 sums}] [{sums/validation-1 sums} {sums/validation-2 sums}] [{sums/test-1 sums}]"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Ids that each split counts for itself get the split's name in front; others stay.
+func TestIDsOfSplits(t *testing.T) {
+	files := dataFiles(generateTask)
+	files["v.jsonl"] = `{"id": "s1", "prompt": "3+3=", "answer": "6"}` + "\n"
+	task, err := eval.ReadTask(filepath.Join(write(t, files), "task.yaml"), eval.Reading{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(task.Items(mergesearch.ValidationSplit), task.Items(mergesearch.SearchSplit)[0]); got != "[{sums/validation-s1 sums}] {sums/search-s1 sums}" {
+		t.Error(got)
 	}
 }
