@@ -69,23 +69,38 @@ INLINE float softmax_row(float *p, int64_t n)
 	return lanes_sum(acc);
 }
 
-// mix sets out[head_pad] = sum over j of p[j] * value[j], j ascending, then divides.
+// mix_lanes does 16 * wide columns of mix at once: a chain of additions waits for each of
+// its results, several chains do not.
+INLINE void mix_lanes(float *out, const float *p, float sum, const float *values, int64_t stride,
+	const int32_t *slots, int64_t n, int64_t head, const int wide)
+{
+	lanes acc[4];
+	UNROLL for (int w = 0; w < wide; w++) acc[w] = lanes_set1(0.0f);
+	for (int64_t j = 0; j < n; j++) {
+		const float *value = values + slots[j] * stride;
+		lanes share = lanes_set1(p[j]);
+		UNROLL for (int w = 0; w < wide; w++) acc[w] = lanes_add(acc[w], lanes_mul(share, lanes_load(value + w * 16)));
+	}
+	UNROLL for (int w = 0; w < wide; w++) {
+		UNROLL for (int v = 0; v < NV; v++) acc[w].v[v] = acc[w].v[v] / set1(sum);
+		if (head - w * 16 >= 16) {
+			lanes_store(out + w * 16, acc[w]);
+		} else {
+			float t[16];
+			lanes_store(t, acc[w]);
+			memcpy(out + w * 16, t, (size_t)(head - w * 16) * 4);
+		}
+	}
+}
+
+// mix sets out[head] = sum over j of p[j] * value[j], j ascending, then divides.
 INLINE void mix(float *out, const float *p, float sum, const float *values, int64_t stride,
 	const int32_t *slots, int64_t n, int64_t head)
 {
-	for (int64_t i = 0; i < head; i += 16) {
-		lanes acc = lanes_set1(0.0f);
-		for (int64_t j = 0; j < n; j++)
-			acc = lanes_add(acc, lanes_mul(lanes_set1(p[j]), lanes_load(values + slots[j] * stride + i)));
-		float t[16];
-		UNROLL for (int v = 0; v < NV; v++) acc.v[v] = acc.v[v] / set1(sum);
-		if (head - i >= 16) {
-			lanes_store(out + i, acc);
-		} else {
-			lanes_store(t, acc);
-			memcpy(out + i, t, (size_t)(head - i) * 4);
-		}
-	}
+	int64_t i = 0;
+	for (; head - i > 48; i += 64) mix_lanes(out + i, p, sum, values + i, stride, slots, n, head - i, 4);
+	for (; head - i > 16; i += 32) mix_lanes(out + i, p, sum, values + i, stride, slots, n, head - i, 2);
+	if (i < head) mix_lanes(out + i, p, sum, values + i, stride, slots, n, head - i, 1);
 }
 
 static void attention(float *out, const float *q, const float *keys, const float *values,

@@ -104,13 +104,31 @@ static void row_block(float *c, int64_t ldc, const float *x, int64_t ldx, const 
 	}
 }
 
+// What a core's second-level cache holds beside the rest, in bytes.
+enum { CACHED = 512 << 10, STRIPE = 64 };
+
+// matmul takes blocks of rows in turn. A matrix that the cache does not hold would come
+// from memory for each of them; so as many rows as it does hold go together through the
+// matrix, a stripe of columns at a time.
 static void matmul(float *c, int64_t ldc, const float *x, int64_t ldx, const float *w,
 	const float *bias, int add, int64_t m, int64_t n, int64_t k)
 {
-	int64_t blocks = (m + MOST_ROWS - 1) / MOST_ROWS;
-	for (int64_t b = 0; b < blocks; b++) { // near-equal blocks: 13 rows are 7 and 6, not 12 and 1
-		int64_t from = m * b / blocks, to = m * (b + 1) / blocks;
-		row_block(c + from * ldc, ldc, x + from * ldx, ldx, w, bias, add, to - from, n, k);
+	int64_t blocks = (m + MOST_ROWS - 1) / MOST_ROWS, together = 1, stripe = n;
+	if (n * k * 4 > CACHED && blocks > 1) {
+		together = CACHED / (MOST_ROWS * k * 4);
+		if (together > 1) stripe = STRIPE;
+		else together = 1;
+	}
+	for (int64_t first = 0; first < blocks; first += together) {
+		int64_t last = first + together < blocks ? first + together : blocks;
+		for (int64_t column = 0; column < n; column += stripe) {
+			int64_t wide = n - column < stripe ? n - column : stripe;
+			for (int64_t b = first; b < last; b++) { // near-equal blocks: 13 rows are 7 and 6, not 12 and 1
+				int64_t from = m * b / blocks, to = m * (b + 1) / blocks;
+				row_block(c + from * ldc + column, ldc, x + from * ldx, ldx, w + column * k,
+					bias ? bias + column : 0, add, to - from, wide, k);
+			}
+		}
 	}
 }
 
