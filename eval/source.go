@@ -138,8 +138,8 @@ func (s *source) value(d document) (any, error) {
 // without.
 func (s *source) typed(d document, choices bool) (any, error) {
 	v, err := s.value(d)
-	if err != nil || s.column || s.literal != nil || s.function.given() {
-		return v, err
+	if err != nil || v == nil || s.column || s.literal != nil || s.function.given() {
+		return v, err // null is no text, though Python prints one
 	}
 	text, err := jinja.Print(v)
 	if err != nil {

@@ -128,6 +128,8 @@ func TestDataFaults(t *testing.T) {
 		{"no UTF-8", generateTask, "s.jsonl", "{\"prompt\": \"\xff\"}", 1, "", "UTF-8"},
 		{"column missing", generateTask, "v.jsonl", `{"id": 1, "prompt": "a"}`, 1, "answer", "lacks this column"},
 		{"answer empty", generateTask, "v.jsonl", `{"id": 1, "prompt": "a", "answer": ""}`, 1, "answer", "answer is empty"},
+		{"answer null in a template", strings.Replace(generateTask, "doc_to_target: answer", `doc_to_target: "{{answer}}"`, 1), "v.jsonl", `{"id": 1, "prompt": "a", "answer": null}`, 1, "doc_to_target", "answer is null"},
+		{"question null in a template", strings.Replace(generateTask, "doc_to_text: prompt", `doc_to_text: "{{prompt}}"`, 1), "v.jsonl", `{"id": 1, "prompt": null, "answer": "x"}`, 1, "doc_to_text", "found null"},
 		{"answer null", generateTask, "v.jsonl", `{"id": 1, "prompt": "a", "answer": null}`, 1, "answer", "answer is null"},
 		{"answers none", generateTask, "v.jsonl", `{"id": 1, "prompt": "a", "answer": []}`, 1, "answer", "list of answers is empty"},
 		{"question empty", generateTask, "v.jsonl", `{"id": 1, "prompt": "", "answer": "x"}`, 1, "prompt", "question is empty"},
