@@ -192,6 +192,9 @@ func same(a, b []eval.Sample) bool { return fmt.Sprintf("%+v", a) == fmt.Sprintf
 // one is doubted.
 func TestSoak(t *testing.T) {
 	swaps := 30
+	if testing.Short() {
+		swaps = 10
+	}
 	if n, err := strconv.Atoi(os.Getenv(swapsEnv)); err == nil {
 		swaps = n
 	}

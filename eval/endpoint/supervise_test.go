@@ -257,6 +257,9 @@ const launchesEnv = "MERGESEARCH_LAUNCHES"
 // Hundreds of launches, a fifth of which end badly, leave nothing behind.
 func TestLaunches(t *testing.T) {
 	launches := 20
+	if testing.Short() {
+		launches = 6
+	}
 	if n, err := strconv.Atoi(os.Getenv(launchesEnv)); err == nil {
 		launches = n
 	}
