@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"mergesearch"
 	"mergesearch/eval/metric"
 	"mergesearch/eval/port"
 )
@@ -48,6 +49,52 @@ var aggregations = map[string]aggregation{
 	"bleu": translationsOf(metric.BLEU),
 	"chrf": translationsOf(metric.ChrF),
 	"ter":  translationsOf(metric.TER),
+}
+
+// needs says what an aggregation takes of each item: only metrics that give it can be
+// put together so.
+var needs = map[string]string{
+	"mean": "a number", "nanmean": "a number", "median": "a number", "perplexity": "a number",
+	"weighted_perplexity": "a number with a size", "bits_per_byte": "a number with a size",
+	"brier_score": "probabilities", "f1": "labels", "matthews_corrcoef": "labels",
+	"bleu": "texts", "chrf": "texts", "ter": "texts",
+}
+
+// checkAggregation refuses one that the metric gives nothing for.
+func (c *config) checkAggregation(m *Metric, kind metricKind) error {
+	if m.aggregate.given() {
+		return nil
+	}
+	need := needs[m.aggregation]
+	fits := need == needs[kind.aggregation]
+	if c.processResults.given() {
+		fits = need == "a number" || need == "a number with a size"
+	}
+	if !fits {
+		return m.at.refuse(fmt.Sprintf("aggregation %s takes %s of each item, which %s does not give", m.aggregation, need, m.Name), "leave aggregation out")
+	}
+	return nil
+}
+
+// checkTotals refuses, before anything is asked, questions that the aggregation of a
+// metric could not put together in the end.
+func (l *loading) checkTotals() error {
+	for i := range l.task.Metrics {
+		m := &l.task.Metrics[i]
+		if l.task.results != nil || m.aggregation != "f1" && m.aggregation != "brier_score" {
+			continue
+		}
+		for k := range l.task.questions {
+			q, first := &l.task.questions[k], &l.task.questions[0]
+			switch {
+			case m.aggregation == "f1" && len(q.choices) != 2:
+				return &mergesearch.InputError{File: q.file, Line: q.line, Field: l.choice.field(), Problem: fmt.Sprintf("%d choices: f1 is for two", len(q.choices)), Hint: "take the metric mcc, or acc"}
+			case len(q.choices) != len(first.choices):
+				return &mergesearch.InputError{File: q.file, Line: q.line, Field: l.choice.field(), Problem: fmt.Sprintf("%d choices, the first question has %d: brier_score wants the same number", len(q.choices), len(first.choices)), Hint: "take the metric acc"}
+			}
+		}
+	}
+	return nil
 }
 
 func aggregationNames() []string {

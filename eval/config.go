@@ -23,8 +23,11 @@ const (
 
 // config is a task file as written, with the harness's defaults filled in.
 type config struct {
-	name   string
-	dir    string // of the task file
+	name string
+	dir  string // of the task file
+
+	included []string // files that keys came from, beside the task file
+
 	output OutputType
 	data   dataSource
 
@@ -89,6 +92,9 @@ func parseConfig(entries []entry, dir string) (*config, error) {
 	}
 	readers := c.readers()
 	for _, e := range entries {
+		if e.file != "" && !slices.Contains(c.included, e.file) {
+			c.included = append(c.included, e.file)
+		}
 		read, ok := readers[e.key]
 		_, never := unsupported[e.key]
 		if isNull(e) && (ok || never) {

@@ -43,7 +43,8 @@ type Metric struct {
 	aggregation string   // the harness's name
 	aggregate   function // instead of aggregation
 	at          entry
-	k           int // of pass@k
+	k           int  // of pass@k
+	lower       bool // a lower value is better, as the task file says of a ported metric
 
 	normal metric.Normalizer // of exact_match
 }
@@ -194,6 +195,7 @@ func readMetric(item entry) (Metric, error) {
 	if m.Name == "" {
 		return m, item.refuse("the key metric: is missing", "")
 	}
+	m.lower = up.value != nil && !higher
 	if kind, known := metricKinds[m.Name]; known && up.value != nil && higher == kind.lower {
 		return m, up.refuse(fmt.Sprintf("%v is wrong for %s", higher, m.Name), "leave it out: it is known")
 	}
@@ -255,6 +257,9 @@ func (c *config) checkMetrics() error {
 			if !known {
 				m.aggregation = "mean"
 			}
+		}
+		if err := c.checkAggregation(m, kind); err != nil {
+			return err
 		}
 		seen[m.Name] = true
 	}

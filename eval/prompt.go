@@ -123,7 +123,7 @@ func singleTurn(turns []turn) []turn {
 
 // head are the turns before the question: instruction, description, examples.
 func (l *loading) head(d document, key string, draw *shotDraw) ([]turn, error) {
-	description, err := l.description.text(d)
+	description, err := l.description.optional(d)
 	if err != nil {
 		return nil, err
 	}

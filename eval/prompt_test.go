@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"mergesearch"
+	"mergesearch/eval/port"
 )
 
 // assemble reads a task over three splits of two documents each.
@@ -302,5 +303,54 @@ func TestLists(t *testing.T) {
 	}
 	if d := cmp.Diff([][]string{{"x", "it's"}, {"x"}}, [][]string{task.questions[0].targets, task.questions[1].targets}); d != "" {
 		t.Error(d)
+	}
+}
+
+// No document is an example of its own prompt, however examples are drawn; and the
+// harness's numbers are drawn all the same.
+func TestNoDocumentShowsItself(t *testing.T) {
+	const text = "task: t\ndataset_path: json\ndataset_kwargs: {data_files: {a: a}}\ntest_split: a\nnum_fewshot: 2\ndoc_to_text: '{{q}}'\ndoc_to_target: '{{w}}'\n"
+	var lines strings.Builder
+	for i := range 6 {
+		fmt.Fprintf(&lines, "{\"q\": \"q%d?\", \"w\": \"w%d\"}\n", i, i)
+	}
+	for _, more := range []string{"", "training_split: a\n", "fewshot_split: a\n", "fewshot_config: {sampler: first_n}\n"} {
+		for _, draw := range []Draw{DrawPerItem, DrawHarness} {
+			c, err := parse(text + more)
+			if err != nil {
+				t.Fatal(err)
+			}
+			task, err := newTask(c, Reading{Draw: draw}, map[string][]document{"a": documents(t, lines.String())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, q := range task.questions {
+				if strings.Count(q.prompt, q.text) != 1 || strings.Count(q.prompt, "?") != 3 || strings.Contains(q.prompt, q.answer()) {
+					t.Errorf("%s%s: %q", more, draw, q.prompt)
+				}
+			}
+		}
+	}
+}
+
+// A ported metric of which less is better steers a search towards less.
+func TestPortedMetricThatFalls(t *testing.T) {
+	values := map[float64]float64{}
+	for _, x := range []float64{0, 0.5, 3, 40} {
+		task := &Task{
+			Name: "t", Output: LogLikelihood, pipelines: []pipeline{{name: plainPipeline, steps: []filterStep{takeFirst}}},
+			Metrics: []Metric{{Name: "difference", Filter: plainPipeline, aggregation: "mean", lower: true}},
+			results: &port.Function{Name: "p", Results: func(port.Fields, port.Answers) (map[string]port.Mark, error) {
+				return map[string]port.Mark{"difference": {Value: x}}, nil
+			}},
+		}
+		g, err := task.grade(&question{asked: asked{context: -1, targets: []string{"a"}}, id: "t/1"}, answers{likelihoods: []likelihood{{logprob: -1}}})
+		if err != nil || g.sample.Metrics["difference"] != x || g.outcome.Value < 0 || g.outcome.Value > 1 {
+			t.Fatalf("%v: %+v, %v", x, g, err)
+		}
+		values[x] = g.outcome.Value
+	}
+	if !(values[0] > values[0.5] && values[0.5] > values[3] && values[3] > values[40]) {
+		t.Errorf("%v", values)
 	}
 }

@@ -281,6 +281,9 @@ func (t *Task) gradePorted(q *question, a port.Answers, pipeline string, g *grad
 		if p.Weight > 0 {
 			k = perSize(p.Value, p.Weight)
 		}
+		if m.lower && p.Weight == 0 {
+			k.value = math.Exp(-max(k.value, 0)) // falls as the metric grows, whatever its scale
+		}
 		k.value, k.ported = min(max(k.value, 0), 1), p
 		g.marks[i] = k
 	}

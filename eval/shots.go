@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -119,20 +120,23 @@ func (s *shotConfig) readSamples(e entry) error {
 // shotDraw draws and renders the examples of the documents of one split, in
 // their order.
 type shotDraw struct {
-	of      *loading
-	exclude bool           // the pool may hold the document itself
-	random  *python.Random // DrawHarness; else nil
-	shown   map[int]asked  // of pool documents, by place
+	of     *loading
+	random *python.Random // DrawHarness; else nil
+	spare  int            // documents that the harness draws beyond what it shows
+	shown  map[int]asked  // of pool documents, by place
 }
 
-// newDraw begins with the first document of a split. The harness takes the
-// document itself out of its examples only where they come from the split that it
-// evaluates, by name: so does DrawHarness, so that it draws the same numbers.
+// newDraw begins with the first document of a split. The harness draws one example
+// more, and takes the document itself out, only where they come from the split that
+// it evaluates, by name: DrawHarness draws as many, so that its numbers are the same.
+// Shown the document itself never is.
 func (l *loading) newDraw() *shotDraw {
-	s := &shotDraw{of: l, exclude: true, shown: map[int]asked{}}
+	s := &shotDraw{of: l, shown: map[int]asked{}}
 	if l.reading.Draw == DrawHarness && !l.shot.firstN {
 		s.random = python.NewRandom(harnessSeed)
-		s.exclude = l.shot.split.name == l.test.name
+		if l.shot.split.name == l.test.name {
+			s.spare = 1
+		}
 	}
 	return s
 }
@@ -164,17 +168,13 @@ func (s *shotDraw) places(d document, key string, n int) ([]int, error) {
 	few := func() error {
 		return s.of.shotsAt.refuse(fmt.Sprintf("%d examples of %d documents: the pool is too small", n, len(pool)), "lower num_fewshot, or name a larger split as fewshot_split")
 	}
-	draw := n
-	if s.exclude && s.random != nil {
-		draw++ // one may be the document itself
-	}
-	if draw > len(pool) {
+	if n+s.spare > len(pool) {
 		return nil, few()
 	}
 	var order []int
 	switch {
 	case s.random != nil:
-		order = s.random.Sample(len(pool), draw)
+		order = s.random.Sample(len(pool), n+s.spare)
 	case s.of.shot.firstN:
 		order = upTo(len(pool))
 	default:
@@ -182,10 +182,16 @@ func (s *shotDraw) places(d document, key string, n int) ([]int, error) {
 		order = python.NewRandom(int64(seed)).Sample(len(pool), min(n+1, len(pool)))
 	}
 	var out []int
-	for _, at := range order {
-		if len(out) < n && !(s.exclude && same(pool[at], d)) {
-			out = append(out, at)
+	take := func(order []int) {
+		for _, at := range order {
+			if len(out) < n && !same(pool[at], d) && !slices.Contains(out, at) {
+				out = append(out, at)
+			}
 		}
+	}
+	take(order)
+	if len(out) < n { // the document itself was drawn: the first others stand in
+		take(upTo(len(pool)))
 	}
 	if len(out) < n {
 		return nil, few()

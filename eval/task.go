@@ -28,6 +28,7 @@ type Task struct {
 	scorer    *scorerConfig  // nil: none
 	judge     *judgeConfig   // nil: none
 	harness   string         // split that the harness would evaluate
+	others    []string       // files that decide prompts, beside File and those of the questions
 	questions []question
 }
 
@@ -94,17 +95,17 @@ func ReadTask(file string, r Reading) (*Task, error) {
 // Metric returns the key of the metric that outcomes carry.
 func (t *Task) Metric() string { return t.Metrics[0].Key() }
 
-// Files lists the task file and the data files that its questions came from,
-// sorted.
+// Files lists what decides the task's prompts, sorted: the task file, what it
+// includes, and the data files that its questions and examples came from.
 func (t *Task) Files() []string {
-	files := []string{t.File}
+	files := append([]string{t.File}, t.others...)
 	for _, q := range t.questions {
-		if !slices.Contains(files, q.file) {
+		if q.file != files[len(files)-1] {
 			files = append(files, q.file)
 		}
 	}
 	slices.Sort(files)
-	return files
+	return slices.Compact(files)
 }
 
 // HarnessSplit stands for the items that lm-evaluation-harness would evaluate:
@@ -143,6 +144,9 @@ func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 		generation: c.generation, repeats: c.repeats, pipelines: c.pipelines, results: c.processResults.port, scorer: c.scorer, judge: c.judge,
 	}
 	l := &loading{config: c, task: t, reading: r, docs: docs, raw: map[string][]document{}}
+	if c.shotsAt.value == nil {
+		l.shotsAt.path = "num_fewshot" // of a run, not of the file
+	}
 	if r.Shots != nil && (l.shots > 0 || c.shotsAt.value == nil) && c.output != Rolling {
 		l.shots = *r.Shots
 	}
@@ -178,7 +182,22 @@ func newTask(c *config, r Reading, docs map[string][]document) (*Task, error) {
 		return nil, err
 	}
 	l.leaveOutRepeats()
+	t.others = l.otherFiles()
+	if err := l.checkTotals(); err != nil {
+		return nil, err
+	}
 	return t, l.checkJudge()
+}
+
+// otherFiles lists the included files and those of the examples.
+func (l *loading) otherFiles() []string {
+	files := slices.Clone(l.included)
+	for _, d := range l.pool {
+		if d.file != "" && !slices.Contains(files, d.file) {
+			files = append(files, d.file)
+		}
+	}
+	return files
 }
 
 // read gives the documents of a split, read and processed once.

@@ -73,6 +73,7 @@ func TestTaskFaults(t *testing.T) {
 		{"unknown metric", "metric: exact_match", "metric: exact_mach", "12:24", "metric_list[0].metric", "unknown metric", `"exact_match"`},
 		{"metric elsewhere", "metric: exact_match", "metric: acc", "12:24", "metric_list[0].metric", "not supported with", "exact_match"},
 		{"metric of libraries", "metric: exact_match", "metric: code_eval", "12:24", "metric_list[0].metric", "code_eval is not supported", "exact_match"},
+		{"aggregation of another kind", "aggregation: mean", "aggregation: bleu", "12:24", "metric_list[0].metric", "takes texts of each item", "leave aggregation out"},
 		{"aggregation", "aggregation: mean", "aggregation: middle", "12:50", "metric_list[0].aggregation", "unknown aggregation", ""},
 		{"lower is better", "higher_is_better: true", "higher_is_better: false", "12:74", "metric_list[0].higher_is_better", "wrong for exact_match", ""},
 		{"pipeline twice", "metadata: {version: 1}", "filter_list: [{name: a, filter: [{function: take_first}]}, {name: a, filter: [{function: take_first}]}]", "13:60", "filter_list[1]", "two pipelines", ""},
@@ -144,6 +145,8 @@ func TestDataFaults(t *testing.T) {
 		{"choice empty", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", ""], "label": 0}`, 1, "choices", "choice 1 is empty"},
 		{"choice null", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", null], "label": 0}`, 1, "choices", "choice 1 is null"},
 		{"one choice", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x"], "label": 0}`, 1, "choices", "at least two"},
+		{"f1 of three", choiceTask + "metric_list: [{metric: f1}]\n", "s.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "y"], "label": 0}` + "\n" + `{"id": 2, "prompt": "b", "choices": ["x", "y", "z"], "label": 0}`, 2, "choices", "f1 is for two"},
+		{"brier of unlike", choiceTask + "metric_list: [{metric: brier_score}]\n", "s.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "y"], "label": 0}` + "\n" + `{"id": 2, "prompt": "b", "choices": ["x", "y", "z"], "label": 0}`, 2, "choices", "the same number"},
 		{"same choices", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": ["x", "x"], "label": 0}`, 1, "choices", "all choices are the same"},
 		{"choices text", choiceTask, "v.jsonl", `{"id": 1, "prompt": "a", "choices": "xy", "label": 0}`, 1, "choices", "want a list"},
 		{"array cut off", generateTask, "v.jsonl", "[{\"id\": 1, \"prompt\": \"a\", \"answer\": \"x\"},\n", 2, "", "too early"},
@@ -256,5 +259,25 @@ func TestIDsOfSplits(t *testing.T) {
 	}
 	if got := fmt.Sprint(task.Items(mergesearch.ValidationSplit), task.Items(mergesearch.SearchSplit)[0]); got != "[{sums/validation-s1 sums}] {sums/search-s1 sums}" {
 		t.Error(got)
+	}
+}
+
+// A run is bound to every file that decides a prompt: included ones and those of the
+// examples too.
+func TestFilesOfATask(t *testing.T) {
+	files := dataFiles("include: common.yaml\ntask: sums\nnum_fewshot: 1\nfewshot_split: pool\n")
+	files["common.yaml"] = strings.Replace(strings.Replace(generateTask, "task: sums\n", "", 1), "test: t.jsonl", "test: t.jsonl, pool: p.jsonl", 1)
+	files["p.jsonl"] = `{"prompt": "7+1=", "answer": "8"}` + "\n"
+	dir := write(t, files)
+	task, err := eval.ReadTask(filepath.Join(dir, "task.yaml"), eval.Reading{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range task.Files() {
+		got = append(got, filepath.Base(f))
+	}
+	if want := "[common.yaml p.jsonl s.jsonl t.jsonl task.yaml v.jsonl]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }

@@ -137,13 +137,19 @@ func (s *session) freeze(ctx context.Context, db *store.DB, id mergesearch.RunID
 		}
 		configuration.Models = append(configuration.Models, store.Model{Name: name, Path: path, Digest: checkpoint.Digest(), Bytes: checkpoint.MappedBytes()})
 	}
+	named := map[string]bool{}
 	for _, t := range s.tasks {
 		for _, path := range t.Files() {
 			sum, n, err := hashFile(path)
 			if err != nil {
 				return err
 			}
-			configuration.Data = append(configuration.Data, store.Dataset{Name: t.Name + "/" + filepath.Base(path), Path: path, SHA256: sum, Bytes: n})
+			name := t.Name + "/" + filepath.Base(path)
+			if named[name] { // files of two folders
+				name = t.Name + "/" + filepath.ToSlash(path)
+			}
+			named[name] = true
+			configuration.Data = append(configuration.Data, store.Dataset{Name: name, Path: path, SHA256: sum, Bytes: n})
 		}
 	}
 	return db.Freeze(ctx, configuration)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"mergesearch"
 )
@@ -127,6 +128,9 @@ type fullError struct {
 	dir        string
 	need, free int64
 }
+
+// Unwrap makes it the error that a full disk gives.
+func (e *fullError) Unwrap() error { return syscall.ENOSPC }
 
 func (e *fullError) Error() string {
 	return fmt.Sprintf("%s has %d MB free, the candidate needs %d MB", e.dir, e.free>>20, e.need>>20)
