@@ -23,6 +23,18 @@ type Algorithm interface {
 	Tell(trials []mergesearch.Trial)
 }
 
+// Recommender is an Algorithm that knows better at the end than any trial that it
+// asked for, such as the mean of its search distribution. Once the search has
+// stopped, the loop scores the recommendation on all search items, for which it
+// keeps answers of the budget, and the shortlist treats it like any other trial.
+type Recommender interface {
+	Algorithm
+
+	// Recommend returns the recommendation, and false when there is none. It is
+	// called once, after the last Tell, also when the last cohort was never told.
+	Recommend() (mergesearch.Individual, bool)
+}
+
 // outranks reports whether trial a is better than b, both with a fitness: one
 // that answered all search items before one that left a race, a later rung
 // before an earlier one, then the higher fitness, then the earlier trial. The

@@ -45,6 +45,12 @@ func DefaultGA() GASettings {
 	}
 }
 
+// With returns the settings with what a run file says.
+func (g GASettings) With(s Settings) GASettings {
+	g.Population, g.Islands = orElse(s.Population, g.Population), orElse(s.Islands, g.Islands)
+	return g
+}
+
 // ForBudget returns the settings with a first cohort that leaves at least seven
 // tenths of the candidates to breeding, but is no smaller than the population.
 // Zero candidates stand for no bound.

@@ -70,12 +70,42 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			l.Algorithm.Tell(trialsOf(cohort))
 		}
 	}
+	if err := l.recommend(ctx); err != nil {
+		return Report{}, err
+	}
 	if l.stop == StopTime {
 		if err := l.Recorder.Event(ctx, "time_budget", map[string]any{"candidates": l.progress.Candidates}); err != nil {
 			return Report{}, err
 		}
 	}
 	return l.verdict(ctx)
+}
+
+// recommend scores what the algorithm recommends on all search items.
+func (l *loop) recommend(ctx context.Context) error {
+	r, ok := l.Algorithm.(Recommender)
+	if !ok {
+		return nil
+	}
+	individual, ok := r.Recommend()
+	if !ok {
+		return nil
+	}
+	l.enter(PhaseRecommendation)
+	a, err := l.record(ctx, "", individual, l.decode(individual))
+	if err != nil {
+		return err
+	}
+	return l.complete(ctx, a)
+}
+
+// decode turns a proposal into its recipe; a genome that is not of the space is a
+// broken algorithm.
+func (l *loop) decode(individual mergesearch.Individual) mergesearch.Recipe {
+	if err := l.Space.Check(individual.Genome); err != nil {
+		panic("search: the algorithm proposed a genome that is not of the space: " + err.Error())
+	}
+	return l.Space.Decode(individual.Genome)
 }
 
 func newLoop(o Options) (*loop, error) {
@@ -128,10 +158,7 @@ func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual) 
 		if l.full() {
 			break
 		}
-		if err := l.Space.Check(individual.Genome); err != nil {
-			panic("search: the algorithm proposed a genome that is not of the space: " + err.Error())
-		}
-		recipe := l.Space.Decode(individual.Genome)
+		recipe := l.decode(individual)
 		id := recipe.ID()
 		if l.ledger[id] == nil {
 			fresh = true

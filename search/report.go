@@ -54,11 +54,12 @@ type Phase string
 
 // The phases in order.
 const (
-	PhaseParents    Phase = "parents"
-	PhaseBaselines  Phase = "baselines"
-	PhaseSearch     Phase = "search"
-	PhaseValidation Phase = "validation"
-	PhaseHeldOut    Phase = "held-out"
+	PhaseParents        Phase = "parents"
+	PhaseBaselines      Phase = "baselines"
+	PhaseSearch         Phase = "search"
+	PhaseRecommendation Phase = "recommendation"
+	PhaseValidation     Phase = "validation"
+	PhaseHeldOut        Phase = "held-out"
 )
 
 // Progress is how a run stands.

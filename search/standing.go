@@ -89,8 +89,12 @@ func (l *loop) cost(id mergesearch.RecipeID, items []mergesearch.ItemID) int {
 	return n
 }
 
-// over reports whether so many answers to search items exceed the budget.
+// over reports whether so many answers to search items exceed the budget, less
+// what a recommendation will need.
 func (l *loop) over(spent int) bool {
+	if _, ok := l.Algorithm.(Recommender); ok {
+		spent += len(l.rungs[len(l.rungs)-1])
+	}
 	return l.Budget.ItemAnswers > 0 && spent > l.Budget.ItemAnswers
 }
 

@@ -315,23 +315,13 @@ func layerCount(files map[string][]byte) (int, error) {
 }
 
 // newAlgorithm makes the algorithm that the run file names.
-func (s *session) newAlgorithm() (search.Algorithm, error) {
+func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 	a := s.file.Algorithm
-	settings := search.DefaultGA()
-	if a.Population > 0 {
-		settings.Population = a.Population
-	}
-	if a.Islands > 0 {
-		settings.Islands = a.Islands
-	}
-	settings = settings.ForBudget(s.file.Budget.Candidates)
-	switch a.Name {
-	case "random":
-		return search.NewRandom(s.space, s.file.Seed, settings.Population)
-	case "greedy-soup":
-		return search.NewGreedySoup(s.space)
-	}
-	return search.NewGA(s.space, s.file.Seed, settings)
+	return search.New(a.Name, search.Brief{
+		Space: s.space, Benchmark: s.benchmark, Items: s.evaluator.Items(mergesearch.SearchSplit),
+		Seed: s.file.Seed, Budget: budget,
+		Settings: search.Settings{Population: a.Population, Islands: a.Islands},
+	})
 }
 
 // heldBytes bounds the candidates that are kept in memory between two rungs of a
@@ -345,21 +335,21 @@ func (s *session) hold() int {
 
 // options gathers what search.Run needs, apart from the recorder and the progress.
 func (s *session) options(workers int) (search.Options, error) {
-	algorithm, err := s.newAlgorithm()
+	budget := search.Budget{
+		Candidates: s.file.Budget.Candidates, ItemAnswers: s.file.Budget.Answers,
+		Time: time.Duration(s.file.Budget.Hours * float64(time.Hour)),
+	}
+	plan, err := s.newAlgorithm(budget)
 	if err != nil {
 		return search.Options{}, mergesearch.InFile(err, s.file.File)
 	}
 	race := search.DefaultRace()
 	race.Rungs, race.Keep = s.file.Race.Rungs, s.file.Race.Keep
-	budget := s.file.Budget
 	return search.Options{
-		Space: s.space, Benchmark: s.benchmark, Algorithm: algorithm,
+		Space: s.space, Benchmark: s.benchmark, Algorithm: plan.Algorithm,
 		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
 		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
-		Budget: search.Budget{
-			Candidates: budget.Candidates, ItemAnswers: budget.Answers,
-			Time: time.Duration(budget.Hours * float64(time.Hour)),
-		},
+		Budget: budget,
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mergesearch"
+	"mergesearch/search"
 )
 
 // RunFile is a run file with every default filled in. Field tags are the keys
@@ -78,7 +79,7 @@ type Prompts struct {
 // Algorithm names the search algorithm and its settings; zero values take the
 // algorithm's own defaults.
 type Algorithm struct {
-	Name       string `yaml:"name" json:"name"` // ga (default), random, greedy-soup
+	Name       string `yaml:"name" json:"name"` // one of search.Algorithms; default ga
 	Population int    `yaml:"population" json:"population,omitempty"`
 	Islands    int    `yaml:"islands" json:"islands,omitempty"`
 }
@@ -236,7 +237,7 @@ func (r *RunFile) check() error {
 	case r.Budget.Candidates < 0 || r.Budget.Answers < 0 || !(r.Budget.Hours >= 0):
 		return refuse("budget", "cannot be negative", "")
 	}
-	if known := []string{"ga", "random", "greedy-soup"}; !slices.Contains(known, r.Algorithm.Name) {
+	if known := search.Algorithms(); !slices.Contains(known, r.Algorithm.Name) {
 		e := mergesearch.UnknownWord("algorithm", r.Algorithm.Name, known)
 		e.Field, e.Problem = "algorithm.name", fmt.Sprintf("unknown algorithm %q", r.Algorithm.Name)
 		return e

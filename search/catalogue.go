@@ -1,0 +1,112 @@
+package search
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"mergesearch"
+)
+
+// Brief is what there is to know when an algorithm is chosen and made. All of it
+// comes from the run file, nothing from the machine, so that equal run files give
+// equal runs.
+type Brief struct {
+	Space     *mergesearch.Space
+	Benchmark mergesearch.Benchmark
+	Items     []mergesearch.Item // of the search split
+	Seed      uint64
+	Budget    Budget
+	Settings  Settings
+}
+
+// Settings is what a run file may say about its algorithm, in the words of the
+// run file. Zero takes the algorithm's own default.
+type Settings struct {
+	Population int // individuals of a cohort
+	Islands    int // populations that breed apart
+}
+
+// given lists the settings that are not zero, by the names of the run file.
+func (s Settings) given() []string {
+	var out []string
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"population", s.Population != 0},
+		{"islands", s.Islands != 0},
+	} {
+		if f.set {
+			out = append(out, f.name)
+		}
+	}
+	return out
+}
+
+// Plan is an algorithm ready to run.
+type Plan struct {
+	Algorithm Algorithm
+
+	// Race, if set, is the one that goes with the algorithm where the run file
+	// does not ask for one.
+	Race *Race
+
+	// Why says in one line what was chosen and for what reason, if there was a
+	// choice.
+	Why string
+}
+
+// entry is an algorithm of the catalogue.
+type entry struct {
+	settings []string // those that it takes
+	create   func(Brief) (Plan, error)
+}
+
+// catalogue holds every algorithm by the name that run files use.
+var catalogue = map[string]entry{
+	"ga": {[]string{"population", "islands"}, func(b Brief) (Plan, error) {
+		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))
+	}},
+	"greedy-soup": {nil, func(b Brief) (Plan, error) { return plan(NewGreedySoup(b.Space)) }},
+	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
+	}},
+}
+
+// Algorithms lists the names that New knows.
+func Algorithms() []string { return slices.Sorted(maps.Keys(catalogue)) }
+
+// New makes the named algorithm. The error is an *InputError: an unknown name, a
+// setting that the algorithm does not take, or a space that it cannot search.
+func New(name string, b Brief) (Plan, error) {
+	e, ok := catalogue[name]
+	if !ok {
+		in := mergesearch.UnknownWord("algorithm", name, Algorithms())
+		in.Field, in.Problem = "algorithm.name", fmt.Sprintf("unknown algorithm %q", name)
+		return Plan{}, in
+	}
+	for _, setting := range b.Settings.given() {
+		if !slices.Contains(e.settings, setting) {
+			return Plan{}, &mergesearch.InputError{Field: "algorithm." + setting, Problem: name + " does not take it", Hint: "remove the key"}
+		}
+	}
+	return e.create(b)
+}
+
+// plan wraps what a constructor returned.
+func plan[A Algorithm](a A, err error) (Plan, error) {
+	if err != nil {
+		return Plan{}, err
+	}
+	return Plan{Algorithm: a}, nil
+}
+
+// orElse returns x, or the default when x is zero.
+func orElse[T comparable](x, otherwise T) T {
+	var zero T
+	if x == zero {
+		return otherwise
+	}
+	return x
+}
