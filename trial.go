@@ -85,6 +85,11 @@ type Trial struct {
 	Score       Score // on search items; meaningful when Scored or Eliminated
 	Fingerprint string
 
+	// Outcomes is what Score was folded from, in the order of the rung's items. An
+	// algorithm is told them; they are kept by the recipe and not with the trial, so
+	// it is empty everywhere else.
+	Outcomes []Outcome `json:"-"`
+
 	BuildSeconds, EvalSeconds float64
 }
 

@@ -17,8 +17,9 @@ type Algorithm interface {
 	Ask() []mergesearch.Individual
 
 	// Tell hands back the whole cohort, one trial for each individual in ask
-	// order, each Scored, Eliminated or Failed. A failed trial carries no fitness
-	// and must not breed. The first call carries the trials of parents and
+	// order, each Scored, Eliminated or Failed. One with a score carries the outcomes
+	// behind it, which must not be written to: on the same items in the same order
+	// for all trials of a rung. A failed trial carries no fitness and must not breed. The first call carries the trials of parents and
 	// baselines instead; those that the space cannot express have a nil genome.
 	Tell(trials []mergesearch.Trial)
 }

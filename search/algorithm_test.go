@@ -2,7 +2,10 @@ package search_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"mergesearch"
 	"mergesearch/search"
@@ -128,4 +131,52 @@ func weights(s *mergesearch.Space, g mergesearch.Genome) string {
 		}
 	}
 	return out
+}
+
+// listener is an algorithm that overhears what it is told.
+type listener struct {
+	search.Algorithm
+	told func([]mergesearch.Trial)
+}
+
+func (l listener) Tell(trials []mergesearch.Trial) {
+	l.told(trials)
+	l.Algorithm.Tell(trials)
+}
+
+// What an algorithm is told of a trial is its score and the outcomes behind it, on
+// the same items for all trials of a rung.
+func TestToldOutcomesFoldToTheScore(t *testing.T) {
+	f := searchtest.NewFamily(4, fewItems)
+	f.Refuse, f.Degenerate = sometimes("not_finite", 9), onSecondRung
+	items := map[int][]mergesearch.ItemID{}
+	states := map[mergesearch.State]int{}
+	run(t, options(f, searchtest.NewRecorder(), func(o *search.Options) {
+		o.Algorithm = listener{o.Algorithm, func(trials []mergesearch.Trial) {
+			for _, trial := range trials {
+				states[trial.State]++
+				if trial.State == mergesearch.Failed {
+					if len(trial.Outcomes) > 0 {
+						t.Fatalf("trial %d failed and has outcomes", trial.Index)
+					}
+					continue
+				}
+				if got := must(f.Benchmark().Score(trial.Outcomes, trial.Fingerprint)); !cmp.Equal(got, trial.Score) {
+					t.Fatalf("trial %d: outcomes fold to %+v, its score is %+v", trial.Index, got, trial.Score)
+				}
+				var ids []mergesearch.ItemID
+				for _, o := range trial.Outcomes {
+					ids = append(ids, o.Item)
+				}
+				if known := items[trial.Rung]; known == nil {
+					items[trial.Rung] = ids
+				} else if !slices.Equal(known, ids) {
+					t.Fatalf("trial %d answered other items than those before it on rung %d", trial.Index, trial.Rung)
+				}
+			}
+		}}
+	}))
+	if states[mergesearch.Failed] == 0 || states[mergesearch.Eliminated] == 0 || states[mergesearch.Scored] == 0 {
+		t.Errorf("told %v, so the test shows less than it should", states)
+	}
 }

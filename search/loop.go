@@ -49,7 +49,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := l.scoreBaselines(ctx); err != nil {
 		return Report{}, err
 	}
-	l.Algorithm.Tell(trialsOf(l.trials))
+	l.Algorithm.Tell(l.told(l.trials))
 	l.enter(PhaseSearch)
 	for l.stop == "" {
 		individuals := l.propose()
@@ -67,7 +67,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 			l.stop = StopCandidates
 		}
 		if l.stop == "" {
-			l.Algorithm.Tell(trialsOf(cohort))
+			l.Algorithm.Tell(l.told(cohort))
 		}
 	}
 	if err := l.recommend(ctx); err != nil {

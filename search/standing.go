@@ -143,6 +143,18 @@ func (l *loop) show() {
 	l.Progress(p)
 }
 
+// told returns what an algorithm is told of attempts: their trials, those with a
+// score together with the outcomes behind it.
+func (l *loop) told(attempts []*attempt) []mergesearch.Trial {
+	out := trialsOf(attempts)
+	for i := range out {
+		if t := &out[i]; t.State == mergesearch.Scored || t.State == mergesearch.Eliminated {
+			t.Outcomes = attempts[i].answers.on(l.rungs[t.Rung])
+		}
+	}
+	return out
+}
+
 func trialsOf(attempts []*attempt) []mergesearch.Trial {
 	out := make([]mergesearch.Trial, len(attempts))
 	for i, a := range attempts {

@@ -1,6 +1,7 @@
 package searchtest
 
 import (
+	"fmt"
 	"math"
 
 	"mergesearch"
@@ -55,7 +56,8 @@ func (f Landscape) Tell(cohort []mergesearch.Individual, index int, fail func(in
 	out := make([]mergesearch.Trial, len(cohort))
 	for k, individual := range cohort {
 		t := mergesearch.Trial{Index: index + k, Individual: individual, State: mergesearch.Scored, Rung: 1}
-		t.Score = mergesearch.Score{Fitness: f(individual.Genome), Items: 100}
+		t.Score.Fitness = f(individual.Genome)
+		items := 100
 		better := 0
 		for _, other := range cohort {
 			if f(other.Genome) > t.Score.Fitness {
@@ -63,15 +65,43 @@ func (f Landscape) Tell(cohort []mergesearch.Individual, index int, fail func(in
 			}
 		}
 		if better >= (len(cohort)+1)/2 {
-			t.State, t.Rung, t.Score.Items = mergesearch.Eliminated, 0, 25
+			t.State, t.Rung, items = mergesearch.Eliminated, 0, 20
 		}
+		f.answer(&t, items)
 		if fail != nil && fail(t.Index) {
-			t.State, t.Score = mergesearch.Failed, mergesearch.Score{}
+			t.State, t.Score, t.Outcomes = mergesearch.Failed, mergesearch.Score{}, nil
 			t.Reason = mergesearch.Reason{Code: "not_finite", Text: "tensor x: NaN"}
 		}
 		out[k] = t
 	}
 	return out
+}
+
+// answer gives a trial scores and outcomes on two tasks whose mean is its fitness
+// up to rounding: genomes that are equally good are good at different tasks and
+// items.
+func (f Landscape) answer(t *mergesearch.Trial, items int) {
+	phase := 0.0
+	for i, x := range t.Individual.Genome {
+		phase += float64(i+1) * x
+	}
+	fit := t.Score.Fitness
+	room := math.Min(fit, 1-fit)
+	t.Score.Items = items
+	for k, task := range []string{"left", "right"} {
+		value := fit + room/2*math.Sin(3*phase+math.Pi*float64(k))
+		room := math.Min(value, 1-value)
+		t.Score.Tasks = append(t.Score.Tasks, mergesearch.TaskScore{Task: task, Value: value, Items: items / 2})
+		for j := range items / 2 {
+			swing := room * math.Sin(float64(j/2+1)*phase)
+			if j%2 == 1 {
+				swing = -swing
+			}
+			t.Outcomes = append(t.Outcomes, mergesearch.Outcome{
+				Item: mergesearch.ItemID(fmt.Sprintf("%s/%d", task, j)), Value: value + swing,
+			})
+		}
+	}
 }
 
 // Baselines turns the space's usual recipes into the trials that an algorithm is
@@ -81,19 +111,22 @@ func (f Landscape) Baselines(s *mergesearch.Space) []mergesearch.Trial {
 	for i, model := range append([]string{s.Base}, s.Experts...) {
 		out = append(out, mergesearch.Trial{
 			Index: i, Name: model, Individual: mergesearch.Individual{Operator: "parent"},
-			State: mergesearch.Scored, Rung: 1, Score: mergesearch.Score{Fitness: 0.1 * float64(i), Items: 100},
+			State: mergesearch.Scored, Rung: 1, Score: mergesearch.Score{Fitness: 0.1 * float64(i)},
 		})
 	}
 	for _, b := range s.Baselines() {
 		t := mergesearch.Trial{
 			Index: len(out), Name: b.Name, Individual: mergesearch.Individual{Operator: "baseline"},
-			State: mergesearch.Scored, Rung: 1, Score: mergesearch.Score{Fitness: 0.2, Items: 100},
+			State: mergesearch.Scored, Rung: 1, Score: mergesearch.Score{Fitness: 0.2},
 		}
 		if b.Exact {
 			t.Individual.Genome = b.Genome
 			t.Score.Fitness = f(b.Genome)
 		}
 		out = append(out, t)
+	}
+	for i := range out {
+		f.answer(&out[i], 100)
 	}
 	return out
 }
