@@ -8,7 +8,9 @@
 //   - Function: one objective, to be minimised, with its optimum and box.
 //   - BBOB and Classic make functions: those of the BBOB-2009 test bed by number,
 //     dimension and instance, and plain ones such as the ellipsoid.
-//   - RunLength: evaluations to a target over several trials (ERT and median).
+//   - Mixed: one objective over continuous and integer coordinates and choices.
+//   - Measure and RunLength: evaluations to a target over several trials (ERT and
+//     median).
 //
 // Invariants.
 //
