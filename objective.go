@@ -67,7 +67,7 @@ func (b Benchmark) Measures(s Score) []Measure {
 		return []Measure{{Name: "fitness", Value: s.Fitness, StdErr: s.StdErr}}
 	}
 	var out []Measure
-	for _, o := range b.objectives() {
+	for _, o := range b.TaskObjectives() {
 		var sum, variance, total float64
 		for _, w := range o.Tasks {
 			t := s.task(w.Task)
@@ -96,8 +96,9 @@ func (b Benchmark) Objectives(s Score) []float64 {
 	return out
 }
 
-// objectives returns the named ones, or one for each task.
-func (b Benchmark) objectives() []Objective {
+// TaskObjectives returns the objectives of the aim Pareto that are not costs, in the
+// order of Measures: the groups, or one for each task.
+func (b Benchmark) TaskObjectives() []Objective {
 	if len(b.Groups) > 0 {
 		return b.Groups
 	}
@@ -210,7 +211,7 @@ func (b Benchmark) checkObjectives(tasks []string) error {
 			}
 		}
 	}
-	if b.Several() && len(b.objectives())+b.costObjectives() < 2 {
+	if b.Several() && len(b.TaskObjectives())+b.costObjectives() < 2 {
 		return &InputError{Field: "objective", Problem: "pareto needs at least two objectives", Hint: "list a second task or objective, or write objective: mean"}
 	}
 	return nil
