@@ -154,6 +154,25 @@ func (r Recipe) Value(name, model, tensor string, position float64) (float64, bo
 	return r.Parameters[name].At(tensor, position)
 }
 
+// Depth returns the layers of the result, where the models have so many.
+func (r Recipe) Depth(layers int) int {
+	if len(r.Slices) > 0 {
+		n := 0
+		for _, s := range r.Slices {
+			if len(s.Sources) > 0 { // the others have as many
+				n += s.Sources[0].End - s.Sources[0].First
+			}
+		}
+		return n
+	}
+	for _, s := range r.Stages {
+		if r.names(s.Name) {
+			return s.Recipe.Depth(layers)
+		}
+	}
+	return layers
+}
+
 // names reports whether a model is among those that are merged.
 func (r Recipe) names(model string) bool {
 	return slices.ContainsFunc(r.Models, func(in Input) bool { return in.Model == model })

@@ -1,6 +1,7 @@
 package mergesearch
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -37,7 +38,14 @@ type Outcome struct {
 	Empty     bool // the completion was empty
 
 	Completion string // the text answered, or the choice taken; for reading, never compared
+
+	// Tokens of all requests that the item took, those that failed left out: what a
+	// budget of tokens counts. Zero where the endpoint does not say.
+	PromptTokens, CompletionTokens int
 }
+
+// Tokens is what the outcome cost.
+func (o Outcome) Tokens() int { return o.PromptTokens + o.CompletionTokens }
 
 // TaskWeight is a task of a benchmark with its weight in the fitness.
 type TaskWeight struct {
@@ -45,9 +53,14 @@ type TaskWeight struct {
 	Weight float64 // positive
 }
 
-// Benchmark is the weighted set of tasks that a run optimises.
+// Benchmark is the weighted set of tasks that a run optimises, and how.
 type Benchmark struct {
 	Tasks []TaskWeight
+
+	Aim         Aim         // MeanTask, if not set
+	Groups      []Objective // with the aim Pareto; none: each task is an objective
+	Constraints []Constraint
+	Costs       []Cost
 }
 
 // TaskScore is the outcome of one task.
@@ -63,17 +76,22 @@ type TaskScore struct {
 // a bare number: it says on how many items, how many of them were truncated,
 // empty or missing, and which weights answered.
 type Score struct {
-	Fitness     float64 // weighted mean over tasks, in [0, 1]
-	StdErr      float64 // of Fitness, tasks taken as independent
+	Fitness     float64 // in [0, 1]: weighted mean over tasks, or the worst task's value; less Cost
+	StdErr      float64 // of Fitness, tasks taken as independent; of the worst task alone, if that is the fitness
 	Items       int
 	Tasks       []TaskScore // in the order of the benchmark
 	Fingerprint string      // of the weights that answered
+
+	CompletionTokens int     `json:",omitzero"` // of all items, as far as they were counted
+	Layers           int     `json:",omitzero"` // of the model; 0 where nothing asks for it
+	Cost             float64 `json:",omitzero"` // fitness that was deducted; Benchmark.Steer
+	Violation        float64 `json:",omitzero"` // of the constraints: the shortfalls added up; 0 is feasible
 }
 
 // Score folds outcomes into a score. Outcomes may come in any order; each must
 // belong to one of the benchmark's tasks, told by the part of its item before
 // the slash. A task without outcomes makes the score an error, as does a value
-// that is not in [0, 1].
+// that is not in [0, 1]. Costs and constraints are left to Steer.
 func (b Benchmark) Score(outcomes []Outcome, fingerprint string) (Score, error) {
 	s := Score{Fingerprint: fingerprint, Tasks: make([]TaskScore, len(b.Tasks))}
 	sums := make([]float64, len(b.Tasks))
@@ -107,6 +125,7 @@ func (b Benchmark) Score(outcomes []Outcome, fingerprint string) (Score, error) 
 		t.Truncated += count(o.Truncated)
 		t.Empty += count(o.Empty)
 		t.Missing += count(o.Missing)
+		s.CompletionTokens += o.CompletionTokens
 	}
 	var total, variance float64
 	for i, t := range b.Tasks {
@@ -126,6 +145,10 @@ func (b Benchmark) Score(outcomes []Outcome, fingerprint string) (Score, error) 
 	}
 	s.Fitness /= total
 	s.StdErr = math.Sqrt(variance) / total
+	if b.Aim == WorstTask {
+		worst := slices.MinFunc(s.Tasks, func(x, y TaskScore) int { return cmp.Compare(x.Value, y.Value) })
+		s.Fitness, s.StdErr = worst.Value, worst.StdErr
+	}
 	return s, nil
 }
 

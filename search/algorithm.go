@@ -38,14 +38,19 @@ type Recommender interface {
 
 // outranks reports whether trial a is better than b, both with a fitness: one
 // that answered all search items before one that left a race, a later rung
-// before an earlier one, then the higher fitness, then the earlier trial. The
-// fitness of trials that answered different items is thus never compared.
+// before an earlier one; then a feasible one before one that violates a
+// constraint, of two that do the one that violates less (Deb 2000); then the
+// higher fitness, then the earlier trial. The fitness of trials that answered
+// different items is thus never compared.
 func outranks(a, b mergesearch.Trial) bool {
 	if (a.State == mergesearch.Scored) != (b.State == mergesearch.Scored) {
 		return a.State == mergesearch.Scored
 	}
 	if a.Rung != b.Rung {
 		return a.Rung > b.Rung
+	}
+	if a.Score.Violation != b.Score.Violation {
+		return a.Score.Violation < b.Score.Violation
 	}
 	if a.Score.Fitness != b.Score.Fitness {
 		return a.Score.Fitness > b.Score.Fitness

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mergesearch"
 )
@@ -14,6 +15,22 @@ type answers struct {
 	outcomes    map[mergesearch.ItemID]mergesearch.Outcome // answered, by this process or an earlier one
 	used        map[mergesearch.ItemID]bool                // asked for by a trial of this replay: what budgets count
 	failure     *mergesearch.Reason
+}
+
+// unused returns the tokens of the items' outcomes that no budget counted yet.
+func (a *answers) unused(items []mergesearch.ItemID) int {
+	n := 0
+	for _, id := range items {
+		if !a.used[id] {
+			n += a.outcomes[id].Tokens()
+		}
+	}
+	return n
+}
+
+// relied reports whether a trial has used all the items.
+func (a *answers) relied(items []mergesearch.ItemID) bool {
+	return !slices.ContainsFunc(items, func(id mergesearch.ItemID) bool { return !a.used[id] })
 }
 
 // missing returns the items without an outcome.
@@ -47,6 +64,7 @@ func (a *answers) on(items []mergesearch.ItemID) []mergesearch.Outcome {
 type attempt struct {
 	trial   mergesearch.Trial
 	answers *answers
+	beyond  bool // the budget of tokens was spent before its turn in the last batch
 }
 
 // job brings one recipe's answers up to date. It is handed to a worker, which
@@ -57,6 +75,7 @@ type job struct {
 	trial   mergesearch.Trial // the worker's copy
 	split   mergesearch.Split
 	missing []mergesearch.ItemID
+	before  int                    // tokens that attempts before it in the batch bring from what is known
 	known   string                 // fingerprint recorded earlier, or empty
 	held    *mergesearch.Candidate // built before, or nil
 }
@@ -70,7 +89,8 @@ type result struct {
 	err       error
 }
 
-// do builds, scores and records. What it returns in outcomes is durable.
+// do builds, scores and records, unless recording must wait for its turn (account).
+// Otherwise what it returns in outcomes is durable.
 func (l *loop) do(ctx context.Context, j *job) (r result) {
 	r = result{job: j, trial: j.trial}
 	err := l.build(ctx, j, &r)
@@ -118,8 +138,10 @@ func (l *loop) answer(ctx context.Context, j *job, r *result) error {
 		}
 	}
 	r.trial.State = mergesearch.Scoring
-	if err := l.Recorder.Answered(ctx, r.trial, j.split, outcomes); err != nil {
-		return err
+	if !l.inTurn() {
+		if err := l.Recorder.Answered(ctx, r.trial, j.split, outcomes); err != nil {
+			return err
+		}
 	}
 	r.outcomes = outcomes
 	return nil

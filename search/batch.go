@@ -23,6 +23,10 @@ func (l *loop) ask(ctx context.Context, attempts []*attempt, split mergesearch.S
 	}
 	complete := true
 	for _, a := range attempts {
+		if a.beyond = l.exhausted(0) && !a.answers.relied(items); a.beyond {
+			l.stop = StopTokens
+			continue
+		}
 		switch {
 		case a.answers.failed(items):
 		case len(a.answers.missing(items)) > 0:
@@ -43,30 +47,36 @@ func (l *loop) charge(a *answers, split mergesearch.Split, items []mergesearch.I
 		}
 		a.used[id] = true
 		l.spent[split]++
+		if split == mergesearch.SearchSplit {
+			l.tokens += a.outcomes[id].Tokens()
+		}
 		if a.outcomes[id].Missing {
 			l.missing++
 		}
 	}
-	l.progress.ItemAnswers = l.spent[mergesearch.SearchSplit]
+	l.progress.ItemAnswers, l.progress.Tokens = l.spent[mergesearch.SearchSplit], l.tokens
 }
 
 // jobs lists what there is to do, one job a recipe, in ask order.
 func (l *loop) jobs(ctx context.Context, attempts []*attempt, split mergesearch.Split, items []mergesearch.ItemID) ([]*job, error) {
 	var jobs []*job
-	planned := map[*answers]bool{}
+	planned, known := map[*answers]bool{}, 0
 	for _, a := range attempts {
 		if err := l.recall(ctx, a); err != nil {
 			return nil, err
 		}
-		missing := a.answers.missing(items)
-		if a.answers.failure != nil || len(missing) == 0 || planned[a.answers] {
+		if planned[a.answers] {
 			continue
 		}
 		planned[a.answers] = true
-		jobs = append(jobs, &job{
-			index: len(jobs), attempt: a, trial: a.trial,
-			split: split, missing: missing, known: a.answers.fingerprint,
-		})
+		missing := a.answers.missing(items)
+		if a.answers.failure == nil && len(missing) > 0 {
+			jobs = append(jobs, &job{
+				index: len(jobs), attempt: a, trial: a.trial,
+				split: split, missing: missing, before: known, known: a.answers.fingerprint,
+			})
+		}
+		known += a.answers.unused(items)
 	}
 	return jobs, nil
 }
@@ -111,8 +121,9 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 	done := make([]*result, len(jobs))
 	var first error
 	started, flying, judged := 0, 0, 0
+	arrived, counted := 0, 0 // tokens: of all results, and of those whose turn came
 	for {
-		if started < len(jobs) && flying < max(1, l.Workers) && flight.Err() == nil && !l.expired() {
+		if started < len(jobs) && flying < max(1, l.Workers) && flight.Err() == nil && !l.expired() && !l.exhausted(jobs[started].before+arrived) {
 			j := jobs[started]
 			j.held = l.take(j.trial.RecipeID)
 			go func() { results <- l.do(flight, j) }()
@@ -124,15 +135,25 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 		}
 		r := <-results
 		flying--
-		l.settle(r)
+		if !l.inTurn() {
+			l.settle(r)
+		}
 		done[r.job.index] = &r
+		arrived += tokensOf(r.outcomes)
 		err := r.err
 		for ; judged < started && done[judged] != nil && err == nil; judged++ {
-			err = l.breaker(done[judged])
+			if err = l.account(ctx, done[judged], &counted); err == nil {
+				err = l.breaker(done[judged])
+			}
 		}
 		if err != nil && first == nil {
 			first = err
 			cancel()
+		}
+	}
+	if l.inTurn() {
+		for _, r := range done[judged:] {
+			r.release()
 		}
 	}
 	if err := ctx.Err(); err != nil {

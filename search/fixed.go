@@ -89,6 +89,12 @@ func (l *loop) complete(ctx context.Context, attempts ...*attempt) error {
 	if _, err := l.ask(ctx, attempts, mergesearch.SearchSplit, l.rungs[top]); err != nil {
 		return err
 	}
+	if l.progress.Phase == PhaseParents {
+		if err := l.chooseReferences(); err != nil {
+			return err
+		}
+		l.reserve()
+	}
 	if _, err := l.score(attempts, top); err != nil {
 		return err
 	}

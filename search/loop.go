@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"mergesearch"
@@ -14,10 +15,13 @@ type loop struct {
 
 	trials    []*attempt // in ask order
 	parents   []*attempt
+	keepers   []*attempt // the parent that each constraint refers to
 	baselines []*attempt // with the greedy soup, last
 	ledger    map[mergesearch.RecipeID]*answers
 	held      map[mergesearch.RecipeID]mergesearch.Candidate
 	spent     map[mergesearch.Split]int
+	tokens    int // of answers to search items
+	reserved  int // tokens that a recommendation will take
 	missing   int
 
 	candidates int // of the search, begun
@@ -73,8 +77,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := l.recommend(ctx); err != nil {
 		return Report{}, err
 	}
-	if l.stop == StopTime {
-		if err := l.Recorder.Event(ctx, "time_budget", map[string]any{"candidates": l.progress.Candidates}); err != nil {
+	if l.stop == StopTime || l.stop == StopTokens {
+		if err := l.Recorder.Event(ctx, string(l.stop)+"_budget", map[string]any{"candidates": l.progress.Candidates}); err != nil {
 			return Report{}, err
 		}
 	}
@@ -136,6 +140,8 @@ func (l *loop) propose() []mergesearch.Individual {
 		l.stop = StopCandidates
 	case l.stale >= 3:
 		l.stop = StopExhausted
+	case l.exhausted(0):
+		l.stop = StopTokens
 	case l.expired():
 		l.stop = StopTime
 	}
@@ -203,7 +209,9 @@ func (l *loop) record(ctx context.Context, name string, individual mergesearch.I
 }
 
 // race takes a cohort from rung to rung. Every trial ends failed, eliminated or
-// scored, unless the time runs out first.
+// scored, unless the time or the tokens run out first. Time takes the whole cohort
+// out, tokens those whose turn did not come: they stay on the rung before, or
+// pending.
 func (l *loop) race(ctx context.Context, cohort []*attempt) error {
 	defer l.drop()
 	live := cohort
@@ -219,6 +227,7 @@ func (l *loop) race(ctx context.Context, cohort []*attempt) error {
 			l.suspend(cohort)
 			return nil
 		}
+		live = slices.DeleteFunc(slices.Clone(live), func(a *attempt) bool { return a.beyond })
 		if live, err = l.closeRung(live, rung); err != nil {
 			return err
 		}

@@ -20,10 +20,17 @@ type Options struct {
 	Judge    Judge
 	Recorder Recorder
 
+	// JudgeOf makes a judge of some of the benchmark's tasks, with the weights given.
+	// The aim Pareto needs it, to compare in each objective by itself.
+	JudgeOf func(mergesearch.Benchmark) Judge
+
+	// Layers is the depth of the parents. A cost of depth needs it.
+	Layers int
+
 	Seed      uint64 // of the choice of items; the algorithm has its own, usually the same
 	Race      Race
 	Budget    Budget
-	Shortlist int // candidates that answer validation items; 0 for 8
+	Shortlist int // candidates that answer validation items; 0 for 8. With the aim Pareto, the longest front
 
 	// Workers is how many candidates are built or scored at a time, at least 1.
 	// With 2 or more, one is built while another is scored.
@@ -55,6 +62,13 @@ type Budget struct {
 	// come on top, since a run always ends with a verdict.
 	ItemAnswers int
 
+	// Tokens bounds those of prompts and completions that answers to search items
+	// took, parents and baselines included. What an answer takes is known when it is
+	// there, so the last one may exceed the bound, and as many as are in flight
+	// then are asked in vain: which candidates count is decided in ask order, never
+	// by who was faster. Candidates whose turn did not come are left pending.
+	Tokens int
+
 	// Time stops the search between two candidates, counted from the start of
 	// Run. What was begun is left pending and the verdict is over the rest.
 	Time time.Duration
@@ -67,7 +81,10 @@ func (o Options) check() error {
 	if o.Budget.Time > 0 && o.Now == nil {
 		panic("search: a time budget without a clock")
 	}
-	if o.Budget.Candidates < 0 || o.Budget.ItemAnswers < 0 || o.Budget.Time < 0 {
+	if o.Benchmark.Several() && o.JudgeOf == nil {
+		panic("search: several objectives without a judge for each")
+	}
+	if o.Budget.Candidates < 0 || o.Budget.ItemAnswers < 0 || o.Budget.Tokens < 0 || o.Budget.Time < 0 {
 		return &mergesearch.InputError{Field: "budget", Problem: "cannot be negative"}
 	}
 	if o.Shortlist < 0 {
@@ -75,6 +92,9 @@ func (o Options) check() error {
 	}
 	if len(o.Benchmark.Tasks) == 0 {
 		return &mergesearch.InputError{Field: "tasks", Problem: "no task listed"}
+	}
+	if err := o.Benchmark.Check(append([]string{o.Space.Base}, o.Space.Experts...)); err != nil {
+		return err
 	}
 	if err := o.Race.check(); err != nil {
 		return err

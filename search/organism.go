@@ -75,9 +75,10 @@ func (o *organism) individual(generation int) mergesearch.Individual {
 }
 
 // scored wraps an organism for eaopt, which minimises. The offset puts those that
-// left a race behind all others, as outranks does, since fitness lies in [0, 1].
+// left a race behind all others, as outranks does, since merit lies in [-n, 1] with
+// n constraints.
 func scored(o *organism) eaopt.Individual {
-	cost := -o.trial.Score.Fitness
+	cost := -o.trial.Score.Merit()
 	if o.trial.State != mergesearch.Scored {
 		cost += float64(1000 - o.trial.Rung)
 	}

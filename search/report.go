@@ -9,11 +9,13 @@ import (
 // StopReason says why a search ended and the verdict began.
 type StopReason string
 
-// The reasons. A run that stopped for time is not what its run file planned.
+// The reasons. A run that stopped for time or tokens is not what its run file
+// planned.
 const (
 	StopFinished    StopReason = "finished"     // the algorithm had no more to ask
 	StopCandidates  StopReason = "candidates"   // Budget.Candidates
 	StopItemAnswers StopReason = "item_answers" // Budget.ItemAnswers
+	StopTokens      StopReason = "tokens"       // Budget.Tokens
 	StopTime        StopReason = "time"         // Budget.Time
 	StopExhausted   StopReason = "exhausted"    // three cohorts in a row brought no new recipe
 )
@@ -30,6 +32,7 @@ type Report struct {
 	// whichever process of it asked for them.
 	ItemAnswers map[mergesearch.Split]int
 	Missing     int // answers among them without a usable outcome
+	Tokens      int // of prompts and completions, of the answers to search items
 
 	Reached  []int          // candidates of the search that answered rung i or more
 	Failures map[string]int // failed trials by reason code
@@ -70,6 +73,7 @@ type Progress struct {
 	BatchTotal  int // ... of this many that had something to do
 	Candidates  int // of the search, decided
 	ItemAnswers int // to search items
+	Tokens      int // of these
 	Budget      Budget
 	Reached     []int
 	Failed      int

@@ -12,6 +12,10 @@ import (
 func (l *loop) score(attempts []*attempt, rung int) ([]*attempt, error) {
 	var out []*attempt
 	items := l.rungs[rung]
+	references, err := l.referencesOn(items)
+	if err != nil {
+		return nil, err
+	}
 	for _, a := range attempts {
 		t := &a.trial
 		t.Rung = rung
@@ -19,7 +23,7 @@ func (l *loop) score(attempts []*attempt, rung int) ([]*attempt, error) {
 			t.State, t.Reason, t.Score = mergesearch.Failed, *a.answers.failure, mergesearch.Score{}
 			continue
 		}
-		s, err := l.Benchmark.Score(a.answers.on(items), a.answers.fingerprint)
+		s, err := l.steer(a, items, references)
 		if err != nil {
 			return nil, err
 		}
@@ -39,14 +43,18 @@ func (l *loop) compare(t mergesearch.Trial) {
 	if l.progress.Phase == PhaseParents {
 		best = &l.progress.BestParent
 	}
-	if best.Candidate == "" || t.Score.Fitness > best.Score.Fitness {
+	if best.Candidate == "" || t.Score.Merit() > best.Score.Merit() {
 		*best = Standing{Candidate: t.ID(), Name: t.Name, Score: t.Score}
 	}
 }
 
-// finish records the outcome of attempts, in ask order.
+// finish records the outcome of attempts, in ask order. Those whose turn did not
+// come stay pending.
 func (l *loop) finish(ctx context.Context, attempts []*attempt) error {
 	for _, a := range attempts {
+		if a.trial.State == mergesearch.Pending {
+			continue
+		}
 		if err := l.Recorder.Finish(ctx, a.trial); err != nil {
 			return err
 		}

@@ -190,7 +190,7 @@ func (l *loop) finalist(name string, a *attempt, items []mergesearch.ItemID) (me
 
 // tally counts what the run took.
 func (l *loop) tally(r *Report) {
-	r.ItemAnswers, r.Missing, r.Failures = l.spent, l.missing, map[string]int{}
+	r.ItemAnswers, r.Missing, r.Tokens, r.Failures = l.spent, l.missing, l.tokens, map[string]int{}
 	for _, a := range l.trials {
 		switch a.trial.State {
 		case mergesearch.Failed:

@@ -159,6 +159,17 @@ func (r *Recorder) Answers() int {
 	return n
 }
 
+// Outcomes returns what is recorded of all recipes, in no order.
+func (r *Recorder) Outcomes() []mergesearch.Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []mergesearch.Outcome
+	for _, k := range r.recipes {
+		out = append(out, k.Outcomes...)
+	}
+	return out
+}
+
 // Trials returns the recorded trials in ask order.
 func (r *Recorder) Trials() []mergesearch.Trial {
 	r.mu.Lock()
