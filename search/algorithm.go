@@ -1,6 +1,10 @@
 package search
 
-import "mergesearch"
+import (
+	"context"
+
+	"mergesearch"
+)
 
 // Algorithm proposes points of a space. It is a pure function of the space, its
 // seed, its settings and what it was told, in order: no I/O, no clock, no state
@@ -34,6 +38,22 @@ type Recommender interface {
 	// Recommend returns the recommendation, and false when there is none. It is
 	// called once, after the last Tell, also when the last cohort was never told.
 	Recommend() (mergesearch.Individual, bool)
+}
+
+// Outside is an Algorithm whose proposals come from beyond the process, where
+// things break that are no fault of a candidate. The loop opens it before anything
+// is scored and closes it at the end; an error ends the run, which can be resumed.
+type Outside interface {
+	Algorithm
+
+	// Open starts it. It ends with the context.
+	Open(ctx context.Context) error
+
+	// Err returns what broke, nil while nothing has. The loop looks after each Ask,
+	// which is empty from then on.
+	Err() error
+
+	Close() error
 }
 
 // outranks reports whether trial a is better than b, both with a fitness: one

@@ -137,6 +137,7 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 		flying--
 		if !l.inTurn() {
 			l.settle(r)
+			l.keep(r.job.trial.RecipeID, r)
 		}
 		done[r.job.index] = &r
 		arrived += tokensOf(r.outcomes)
@@ -173,7 +174,6 @@ func (l *loop) settle(r result) {
 		a.answers.fingerprint = r.trial.Fingerprint
 		a.answers.add(r.outcomes)
 	}
-	l.keep(a.trial.RecipeID, r)
 	l.progress.Batch++
 	if r.job.split == mergesearch.SearchSplit {
 		l.progress.ItemAnswers += len(r.outcomes)

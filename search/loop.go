@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -47,6 +48,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, err
 	}
 	defer l.drop()
+	if a, ok := l.Algorithm.(Outside); ok {
+		if err := a.Open(ctx); err != nil {
+			return Report{}, err
+		}
+		defer a.Close()
+	}
 	if err := l.scoreParents(ctx); err != nil {
 		return Report{}, err
 	}
@@ -55,24 +62,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	l.Algorithm.Tell(l.told(l.trials))
 	l.enter(PhaseSearch)
-	for l.stop == "" {
-		individuals := l.propose()
-		if l.stop != "" {
-			break
-		}
-		cohort, err := l.begin(ctx, individuals)
-		if err != nil {
-			return Report{}, err
-		}
-		if err := l.race(ctx, cohort); err != nil {
-			return Report{}, err
-		}
-		if l.stop == "" && len(cohort) < len(individuals) {
-			l.stop = StopCandidates
-		}
-		if l.stop == "" {
-			l.Algorithm.Tell(l.told(cohort))
-		}
+	if err := l.search(ctx); err != nil {
+		return Report{}, err
 	}
 	if err := l.recommend(ctx); err != nil {
 		return Report{}, err
@@ -83,6 +74,33 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 	}
 	return l.verdict(ctx)
+}
+
+// search asks and tells until the budget is spent or the algorithm has finished.
+func (l *loop) search(ctx context.Context) error {
+	if n := l.lookahead(); n > 1 {
+		return l.ahead(ctx, n)
+	}
+	for l.stop == "" {
+		individuals, err := l.propose(ctx)
+		if err != nil || l.stop != "" {
+			return err
+		}
+		cohort, err := l.begin(ctx, individuals, l.rungs[0], nil)
+		if err != nil {
+			return err
+		}
+		if err := l.race(ctx, cohort); err != nil {
+			return err
+		}
+		if l.stop == "" && len(cohort) < len(individuals) {
+			l.stop = StopCandidates
+		}
+		if l.stop == "" {
+			l.Algorithm.Tell(l.told(cohort))
+		}
+	}
+	return nil
 }
 
 // recommend scores what the algorithm recommends on all search items.
@@ -130,22 +148,37 @@ func newLoop(o Options) (*loop, error) {
 }
 
 // propose asks the algorithm for a cohort. It sets stop when there is nothing to
-// do.
-func (l *loop) propose() []mergesearch.Individual {
+// do. The error is that of an algorithm outside the process.
+func (l *loop) propose(ctx context.Context) ([]mergesearch.Individual, error) {
 	individuals := l.Algorithm.Ask()
+	if a, ok := l.Algorithm.(Outside); ok && a.Err() != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("interrupted: %w", err)
+		}
+		return nil, a.Err()
+	}
 	switch {
 	case len(individuals) == 0:
 		l.stop = StopFinished
 	case l.full():
 		l.stop = StopCandidates
-	case l.stale >= 3:
+	case l.stale >= l.patience():
 		l.stop = StopExhausted
 	case l.exhausted(0):
 		l.stop = StopTokens
 	case l.expired():
 		l.stop = StopTime
 	}
-	return individuals
+	return individuals, nil
+}
+
+// patience is how many cohorts in a row may bring no new recipe: three, or as
+// many candidates of a steady state as three cohorts would have.
+func (l *loop) patience() int {
+	if l.lookahead() > 1 {
+		return 3 * max(DefaultLookahead, l.lookahead())
+	}
+	return 3
 }
 
 // full reports whether the budget has no candidate left.
@@ -154,12 +187,22 @@ func (l *loop) full() bool {
 }
 
 // begin decodes a cohort and records its trials as pending, in ask order, as far
-// as the budget of candidates goes and the first rung has room in that of
-// answers. A cohort that was cut is the last, and is not told.
-func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual) ([]*attempt, error) {
+// as the budget of candidates goes and the items, those of the first rung, have
+// room in that of answers beside what the waiting attempts still need. A cohort
+// that was cut is the last, and is not told.
+func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual, items []mergesearch.ItemID, waiting []*attempt) ([]*attempt, error) {
 	var cohort []*attempt
-	fresh, planned, bottom := false, map[mergesearch.RecipeID]bool{}, l.rungs[0]
+	fresh, planned := false, map[mergesearch.RecipeID]bool{}
 	spent := l.spent[mergesearch.SearchSplit]
+	plan := func(id mergesearch.RecipeID) {
+		if !planned[id] {
+			planned[id] = true
+			spent += l.cost(id, items)
+		}
+	}
+	for _, a := range waiting {
+		plan(a.trial.RecipeID)
+	}
 	for _, individual := range individuals {
 		if l.full() {
 			break
@@ -169,10 +212,7 @@ func (l *loop) begin(ctx context.Context, individuals []mergesearch.Individual) 
 		if l.ledger[id] == nil {
 			fresh = true
 		}
-		if !planned[id] {
-			planned[id] = true
-			spent += l.cost(id, bottom)
-		}
+		plan(id)
 		if l.over(spent) {
 			l.stop = StopItemAnswers
 			break

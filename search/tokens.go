@@ -56,6 +56,7 @@ func (l *loop) account(ctx context.Context, r *result, counted *int) error {
 	}
 	*counted += tokensOf(r.outcomes)
 	l.settle(*r)
+	l.keep(r.job.trial.RecipeID, *r)
 	return nil
 }
 
