@@ -27,37 +27,79 @@ func newGA(s *mergesearch.Space, seed uint64, change ...func(*search.GASettings)
 	return must(search.NewGA(s, seed, settings))
 }
 
-func TestConform(t *testing.T) {
-	oneMethod := searchtest.MustSpace(mergesearch.SpaceSpec{
-		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
-		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
-	})
-	onlyChoices := searchtest.MustSpace(mergesearch.SpaceSpec{
-		Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
-	})
-	for name, space := range map[string]*mergesearch.Space{
+// conformSpaces are spaces of every sort.
+func conformSpaces() map[string]*mergesearch.Space {
+	return map[string]*mergesearch.Space{
 		"quick": searchtest.QuickSpace("a", "b", "c"), "small": searchtest.SmallSpace(),
-		"one method": oneMethod, "only choices": onlyChoices,
-	} {
-		t.Run("random/"+name, func(t *testing.T) {
-			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return must(search.NewRandom(space, seed, 7)) })
-		})
-		t.Run("ga/"+name, func(t *testing.T) {
-			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return newGA(space, seed) })
-		})
-		t.Run("ga of three islands/"+name, func(t *testing.T) {
-			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
-				return newGA(space, seed, func(g *search.GASettings) {
-					g.Islands, g.Population, g.Start, g.MigrateEvery, g.Elites = 3, 16, 31, 1, 1
+		"one method": searchtest.MustSpace(mergesearch.SpaceSpec{
+			Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
+			Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
+		}),
+		"only choices": searchtest.MustSpace(mergesearch.SpaceSpec{
+			Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
+		}),
+	}
+}
+
+// Every algorithm of the catalogue conforms, on every space that it accepts. It
+// must accept one, and refuse the others with an input error.
+func TestConform(t *testing.T) {
+	for _, name := range search.Algorithms() {
+		accepted := 0
+		for kind, space := range conformSpaces() {
+			for variant, settings := range settingsOf(name) {
+				brief := func(seed uint64) search.Brief {
+					b := searchtest.Brief(space, seed)
+					b.Settings = settings
+					return b
+				}
+				if _, err := search.New(name, brief(1)); err != nil {
+					var input *mergesearch.InputError
+					if !errors.As(err, &input) || input.Field == "" {
+						t.Errorf("%s on %s: error %v, want an input error", name, kind, err)
+					}
+					continue
+				}
+				accepted++
+				t.Run(name+variant+"/"+kind, func(t *testing.T) {
+					searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+						return open(t, must(search.New(name, brief(seed))).Algorithm)
+					})
 				})
-			})
-		})
-		if name != "only choices" {
-			t.Run("greedy soup/"+name, func(t *testing.T) {
-				searchtest.Conform(t, space, func(uint64) search.Algorithm { return must(search.NewGreedySoup(space)) })
-			})
+			}
+		}
+		if accepted == 0 {
+			t.Errorf("%s accepts no space", name)
 		}
 	}
+}
+
+// settingsOf lists the settings under which an algorithm is tested, by a word for
+// each: the defaults, and what changes the dialogue.
+func settingsOf(name string) map[string]search.Settings {
+	out := map[string]search.Settings{"": {}}
+	switch name {
+	case "ga":
+		out[" of three islands"] = search.Settings{Islands: 3, Population: 16}
+	case "m2n2":
+		out[" with attraction"] = search.Settings{Attraction: true, Population: 5, Lookahead: 3}
+	case "dns":
+		out[" without look-ahead"] = search.Settings{Lookahead: 1, Population: 4}
+	}
+	return out
+}
+
+// open starts an algorithm that lives outside the process, for the length of the
+// test.
+func open(t *testing.T, a search.Algorithm) search.Algorithm {
+	t.Helper()
+	if outside, ok := a.(search.Outside); ok {
+		if err := outside.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { outside.Close() })
+	}
+	return a
 }
 
 func TestSeedsDiffer(t *testing.T) {

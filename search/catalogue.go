@@ -25,6 +25,9 @@ type Brief struct {
 type Settings struct {
 	Population int // individuals of a cohort
 	Islands    int // populations that breed apart
+	Lookahead  int // cohorts asked before the first is told, for steady states
+
+	Attraction bool // m2n2: the second parent is drawn for what the first one lacks
 }
 
 // given lists the settings that are not zero, by the names of the run file.
@@ -36,6 +39,8 @@ func (s Settings) given() []string {
 	}{
 		{"population", s.Population != 0},
 		{"islands", s.Islands != 0},
+		{"lookahead", s.Lookahead != 0},
+		{"attraction", s.Attraction},
 	} {
 		if f.set {
 			out = append(out, f.name)
@@ -65,13 +70,25 @@ type entry struct {
 
 // catalogue holds every algorithm by the name that run files use.
 var catalogue = map[string]entry{
+	"cycleqd": {[]string{"lookahead"}, func(b Brief) (Plan, error) {
+		settings := DefaultCycleQD()
+		settings.Lookahead = orElse(b.Settings.Lookahead, settings.Lookahead)
+		return plan(NewCycleQD(b.Space, b.Benchmark, b.Seed, settings))
+	}},
+	"dns": {[]string{"population", "lookahead"}, func(b Brief) (Plan, error) {
+		return plan(NewDNS(b.Space, b.Benchmark, b.Seed, DefaultDNS().With(b.Settings)))
+	}},
 	"ga": {[]string{"population", "islands"}, func(b Brief) (Plan, error) {
 		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
 	"greedy-soup": {nil, func(b Brief) (Plan, error) { return plan(NewGreedySoup(b.Space)) }},
+	"m2n2": {[]string{"population", "lookahead", "attraction"}, func(b Brief) (Plan, error) {
+		return plan(NewM2N2(b.Space, b.Benchmark, b.Seed, DefaultM2N2().With(b.Settings)))
+	}},
 	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
 	}},
+	"soup": {nil, func(b Brief) (Plan, error) { return plan(NewSoup(b.Space)) }},
 }
 
 // Algorithms lists the names that New knows.

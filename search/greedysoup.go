@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 
 	"mergesearch"
 )
@@ -87,13 +86,8 @@ type GreedySoup struct {
 // NewGreedySoup refuses a space that cannot express soups: it needs the method
 // linear and a weight for each expert that spans zero and one.
 func NewGreedySoup(space *mergesearch.Space) (*GreedySoup, error) {
-	for n := 2; n <= len(space.Experts); n++ {
-		if _, g := soupRecipe(space, space.Experts[:n]); g == nil {
-			return nil, &mergesearch.InputError{
-				Field: "algorithm", Problem: "greedy-soup cannot express a soup of " + strings.Join(space.Experts[:n], ", ") + " in this space",
-				Hint: "list the method linear and weight: {min: 0, max: 1, per: [expert]}",
-			}
-		}
+	if err := checkSoups(space, "greedy-soup"); err != nil {
+		return nil, err
 	}
 	return &GreedySoup{space: space}, nil
 }

@@ -8,8 +8,9 @@ import (
 	"mergesearch/search"
 )
 
-// Conform checks the contract of search.Algorithm: create makes a fresh one for
-// space with a seed. Each case is the rule that it checks.
+// Conform checks the contract of search.Algorithm, and of search.SteadyState where
+// it is one: create makes a fresh one for space with a seed. Each case is the rule
+// that it checks.
 func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) search.Algorithm) {
 	t.Helper()
 	land := Sphere(space, uniformMiddle(space))
@@ -23,7 +24,7 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 		}
 	})
 	t.Run("a failed trial has no children", func(t *testing.T) {
-		cohorts := dialogue(space, create(2), land, third, 8)
+		cohorts := dialogue(space, create(2), land, third, 24)
 		for _, c := range cohorts {
 			for _, individual := range c.asked {
 				for _, p := range individual.Parents {
@@ -40,27 +41,16 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 	t.Run("replaying any number of cohorts goes on the same", func(t *testing.T) {
 		whole := dialogue(space, create(4), land, none, 6)
 		for k := range whole {
-			a := create(4)
-			a.Tell(land.Baselines(space))
-			for _, c := range whole[:k] {
-				a.Ask()
-				a.Tell(land.Tell(c.asked, c.index, none))
-			}
-			same(t, whole[k:k+1], []cohort{{whole[k].index, a.Ask()}})
+			same(t, whole[:k+1], dialogue(space, create(4), land, none, k+1))
 		}
 	})
 	t.Run("a genome that was handed out never changes", func(t *testing.T) {
-		a := create(5)
-		told := land.Baselines(space)
-		a.Tell(told)
 		var kept, copies []mergesearch.Genome
-		for range 6 {
-			asked := a.Ask()
-			for _, i := range asked {
+		converse(space, create(5), land, land.Baselines(space), none, 6, func(c cohort) {
+			for _, i := range c.asked {
 				kept, copies = append(kept, i.Genome), append(copies, i.Genome.Clone())
 			}
-			a.Tell(land.Tell(asked, len(told)+len(kept)-len(asked), nil))
-		}
+		})
 		for i := range kept {
 			if !kept[i].Equal(copies[i]) {
 				t.Fatalf("genome %d was written to", i)
@@ -68,56 +58,63 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 		}
 	})
 	t.Run("it starts without baselines", func(t *testing.T) {
-		a := create(6)
-		a.Tell(nil)
-		for round := range 3 {
-			asked := a.Ask()
-			for _, i := range asked {
+		converse(space, create(6), land, nil, third, 3, func(c cohort) {
+			for _, i := range c.asked {
 				if err := space.Check(i.Genome); err != nil {
 					t.Fatal(err)
 				}
 			}
-			a.Tell(land.Tell(asked, 100*round, third))
-		}
+		})
 	})
 	t.Run("once empty, always empty", func(t *testing.T) {
-		a := create(7)
-		index := len(land.Baselines(space))
-		a.Tell(land.Baselines(space))
 		ended := false
-		for range 12 {
-			asked := a.Ask()
-			if ended && len(asked) > 0 {
+		converse(space, create(7), land, land.Baselines(space), none, 12, func(c cohort) {
+			if ended && len(c.asked) > 0 {
 				t.Fatal("asked again after it had finished")
 			}
-			ended = len(asked) == 0
-			a.Tell(land.Tell(asked, index, nil))
-			index += len(asked)
-		}
+			ended = len(c.asked) == 0
+		})
 	})
 }
 
 type cohort struct {
 	index int // of its first trial
+	told  int // trials that were told before it was asked
 	asked []mergesearch.Individual
 }
 
 // dialogue asks and tells so many cohorts, fewer if the algorithm finishes.
 func dialogue(s *mergesearch.Space, a search.Algorithm, land Landscape, fail func(int) bool, rounds int) []cohort {
-	told := land.Baselines(s)
-	a.Tell(told)
-	index := len(told)
 	var out []cohort
-	for range rounds {
-		asked := a.Ask()
-		if len(asked) == 0 {
-			break
+	converse(s, a, land, land.Baselines(s), fail, rounds, func(c cohort) {
+		if len(c.asked) > 0 {
+			out = append(out, c)
 		}
-		out = append(out, cohort{index, asked})
-		a.Tell(land.Tell(asked, index, fail))
-		index += len(asked)
-	}
+	})
 	return out
+}
+
+// converse asks so many cohorts, empty ones included, as far ahead as the
+// algorithm allows, and tells them in ask order.
+func converse(s *mergesearch.Space, a search.Algorithm, land Landscape, told []mergesearch.Trial, fail func(int) bool, rounds int, hear func(cohort)) {
+	ahead := 1
+	if steady, ok := a.(search.SteadyState); ok {
+		ahead = steady.Lookahead()
+	}
+	a.Tell(told)
+	index, heard := len(told), len(told)
+	var open []cohort
+	for range rounds {
+		if len(open) == ahead {
+			a.Tell(land.Tell(open[0].asked, open[0].index, fail))
+			heard += len(open[0].asked)
+			open = open[1:]
+		}
+		c := cohort{index, heard, a.Ask()}
+		hear(c)
+		open = append(open, c)
+		index += len(c.asked)
+	}
 }
 
 func checkProposals(t *testing.T, s *mergesearch.Space, cohorts []cohort) {
@@ -135,8 +132,8 @@ func checkProposals(t *testing.T, s *mergesearch.Space, cohorts []cohort) {
 				t.Fatalf("generation %d follows %d", i.Generation, generation)
 			}
 			for _, p := range i.Parents {
-				if indexOf(p) >= c.index {
-					t.Fatalf("parent %s is of the same or a later cohort", p)
+				if indexOf(p) >= c.told {
+					t.Fatalf("parent %s was not told yet", p)
 				}
 			}
 		}

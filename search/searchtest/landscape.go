@@ -77,6 +77,21 @@ func (f Landscape) Tell(cohort []mergesearch.Individual, index int, fail func(in
 	return out
 }
 
+// tasks is what the trials of a landscape answer.
+var tasks = []string{"left", "right"}
+
+// Brief returns what an algorithm for a landscape over the space is made from.
+func Brief(s *mergesearch.Space, seed uint64) search.Brief {
+	b := search.Brief{Space: s, Seed: seed, Budget: search.Budget{Candidates: 100}}
+	for _, task := range tasks {
+		b.Benchmark.Tasks = append(b.Benchmark.Tasks, mergesearch.TaskWeight{Task: task, Weight: 1})
+		for j := range 50 {
+			b.Items = append(b.Items, mergesearch.Item{ID: mergesearch.ItemID(fmt.Sprintf("%s/%d", task, j)), Task: task})
+		}
+	}
+	return b
+}
+
 // answer gives a trial scores and outcomes on two tasks whose mean is its fitness
 // up to rounding: genomes that are equally good are good at different tasks and
 // items.
@@ -88,7 +103,7 @@ func (f Landscape) answer(t *mergesearch.Trial, items int) {
 	fit := t.Score.Fitness
 	room := math.Min(fit, 1-fit)
 	t.Score.Items = items
-	for k, task := range []string{"left", "right"} {
+	for k, task := range tasks {
 		value := fit + room/2*math.Sin(3*phase+math.Pi*float64(k))
 		room := math.Min(value, 1-value)
 		t.Score.Tasks = append(t.Score.Tasks, mergesearch.TaskScore{Task: task, Value: value, Items: items / 2})
