@@ -111,6 +111,73 @@ func TestKilledAnywhereResumesTheSame(t *testing.T) {
 	}
 }
 
+// small is a run over a small family that every algorithm of the catalogue can
+// search: one recipe in nine cannot be built.
+func small(name string, settings search.Settings, seed uint64) (*searchtest.Family, func(*searchtest.Recorder, int) search.Options) {
+	f := searchtest.NewFamily(seed, searchtest.Items{Search: 6, Validation: 4, HeldOut: 6})
+	f.Refuse = sometimes("not_finite", 9)
+	return f, func(rec *searchtest.Recorder, workers int) search.Options {
+		brief := search.Brief{
+			Space: f.Space, Benchmark: f.Benchmark(), Items: f.Items(mergesearch.SearchSplit),
+			Seed: seed, Budget: search.Budget{Candidates: 44}, Settings: settings,
+		}
+		plan := must(search.New(name, brief))
+		return options(f, rec, func(o *search.Options) {
+			o.Algorithm, o.Seed, o.Workers, o.Hold, o.Budget = plan.Algorithm, seed, workers, workers%3, brief.Budget
+			o.Race = search.Race{Rungs: []int{2, 0}, Keep: 0.5}
+			if plan.Race != nil {
+				o.Race = *plan.Race
+			}
+		})
+	}
+}
+
+// Neither workers nor kills change what any algorithm of the catalogue finds. The
+// second run of each is killed five times, later each time, and goes on with
+// another number of workers.
+func TestEveryAlgorithmIsDeterministic(t *testing.T) {
+	for at, name := range search.Algorithms() {
+		for variant, settings := range settingsOf(name) {
+			t.Run(name+variant, func(t *testing.T) {
+				_, options := small(name, settings, uint64(at))
+				whole := searchtest.NewRecorder()
+				want := run(t, options(whole, 1))
+				for _, workers := range []int{3, 8} {
+					_, options := small(name, settings, uint64(at))
+					rec := searchtest.NewRecorder()
+					if d := cmp.Diff(want, run(t, options(rec, workers))); d != "" || rec.Hash() != whole.Hash() {
+						t.Fatalf("%d workers, hash %s, with one %s: %s", workers, rec.Hash(), whole.Hash(), d)
+					}
+					if d := cmp.Diff(facts(whole), facts(rec)); d != "" {
+						t.Fatalf("%d workers: %s", workers, d)
+					}
+				}
+				f, options := small(name, settings, uint64(at))
+				rec := searchtest.NewRecorder()
+				for kill := range 5 {
+					until := rec.Calls() + whole.Calls()*(kill+1)/9
+					rec.Fault = func(call int) error {
+						if call >= until {
+							return errPower
+						}
+						return nil
+					}
+					if _, err := search.Run(context.Background(), options(rec, 1+kill)); !errors.Is(err, errPower) {
+						t.Fatalf("kill %d: %v", kill, err)
+					}
+				}
+				rec.Fault = nil
+				if d := cmp.Diff(want, run(t, options(rec, 2))); d != "" || rec.Hash() != whole.Hash() {
+					t.Fatalf("killed five times, hash %s, uninterrupted %s: %s", rec.Hash(), whole.Hash(), d)
+				}
+				if live, _ := f.Candidates(); live != 0 || rec.Repeated() != 0 {
+					t.Fatalf("%d candidates were never released, %d items recorded twice", live, rec.Repeated())
+				}
+			})
+		}
+	}
+}
+
 func TestCancelledResumesTheSame(t *testing.T) {
 	whole := searchtest.NewRecorder()
 	calls := int64(0)
