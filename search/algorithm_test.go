@@ -27,6 +27,14 @@ func newGA(s *mergesearch.Space, seed uint64, change ...func(*search.GASettings)
 	return must(search.NewGA(s, seed, settings))
 }
 
+func newDE(s *mergesearch.Space, seed uint64, change ...func(*search.DESettings)) *search.DE {
+	settings := search.DefaultDE()
+	for _, c := range change {
+		c(&settings)
+	}
+	return must(search.NewDE(s, seed, settings))
+}
+
 func TestConform(t *testing.T) {
 	oneMethod := searchtest.MustSpace(mergesearch.SpaceSpec{
 		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
@@ -52,6 +60,24 @@ func TestConform(t *testing.T) {
 				})
 			})
 		})
+		t.Run("nsga2/"+name, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+				return must(search.NewNSGA2(space, mergesearch.Benchmark{}, seed, search.DefaultNSGA2()))
+			})
+		})
+		t.Run("plain nsga2/"+name, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+				return must(search.NewNSGA2(space, mergesearch.Benchmark{}, seed, search.PlainNSGA2(10)))
+			})
+		})
+		t.Run("de/"+name, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return newDE(space, seed) })
+		})
+		t.Run("de of random members/"+name, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+				return newDE(space, seed, func(d *search.DESettings) { d.Best, d.Uniform, d.Population, d.Start = false, true, 5, 5 })
+			})
+		})
 		if name != "only choices" {
 			t.Run("greedy soup/"+name, func(t *testing.T) {
 				searchtest.Conform(t, space, func(uint64) search.Algorithm { return must(search.NewGreedySoup(space)) })
@@ -65,6 +91,10 @@ func TestSeedsDiffer(t *testing.T) {
 	for name, create := range map[string]func(uint64) search.Algorithm{
 		"random": func(seed uint64) search.Algorithm { return must(search.NewRandom(space, seed, 5)) },
 		"ga":     func(seed uint64) search.Algorithm { return newGA(space, seed) },
+		"de":     func(seed uint64) search.Algorithm { return newDE(space, seed) },
+		"nsga2": func(seed uint64) search.Algorithm {
+			return must(search.NewNSGA2(space, mergesearch.Benchmark{}, seed, search.DefaultNSGA2()))
+		},
 	} {
 		a, b := create(1), create(2)
 		a.Tell(nil)

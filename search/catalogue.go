@@ -65,10 +65,16 @@ type entry struct {
 
 // catalogue holds every algorithm by the name that run files use.
 var catalogue = map[string]entry{
+	"de": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewDE(b.Space, b.Seed, DefaultDE().With(b.Settings).ForBudget(b.Budget.Candidates)))
+	}},
 	"ga": {[]string{"population", "islands"}, func(b Brief) (Plan, error) {
 		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
 	"greedy-soup": {nil, func(b Brief) (Plan, error) { return plan(NewGreedySoup(b.Space)) }},
+	"nsga2": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewNSGA2(b.Space, b.Benchmark, b.Seed, DefaultNSGA2().With(b.Settings).ForBudget(b.Budget.Candidates)))
+	}},
 	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
 	}},
