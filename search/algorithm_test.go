@@ -35,6 +35,11 @@ func newDE(s *mergesearch.Space, seed uint64, change ...func(*search.DESettings)
 	return must(search.NewDE(s, seed, settings))
 }
 
+// leftAndRight has the tasks of searchtest.Landscape as objectives.
+var leftAndRight = mergesearch.Benchmark{
+	Tasks: []mergesearch.TaskWeight{{Task: "left", Weight: 1}, {Task: "right", Weight: 1}}, Aim: mergesearch.Pareto,
+}
+
 func TestConform(t *testing.T) {
 	oneMethod := searchtest.MustSpace(mergesearch.SpaceSpec{
 		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
@@ -62,12 +67,12 @@ func TestConform(t *testing.T) {
 		})
 		t.Run("nsga2/"+name, func(t *testing.T) {
 			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
-				return must(search.NewNSGA2(space, mergesearch.Benchmark{}, seed, search.DefaultNSGA2()))
+				return must(search.NewNSGA2(space, leftAndRight, seed, search.DefaultNSGA2()))
 			})
 		})
 		t.Run("plain nsga2/"+name, func(t *testing.T) {
 			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
-				return must(search.NewNSGA2(space, mergesearch.Benchmark{}, seed, search.PlainNSGA2(10)))
+				return must(search.NewNSGA2(space, leftAndRight, seed, search.PlainNSGA2(10)))
 			})
 		})
 		t.Run("de/"+name, func(t *testing.T) {
@@ -93,7 +98,7 @@ func TestSeedsDiffer(t *testing.T) {
 		"ga":     func(seed uint64) search.Algorithm { return newGA(space, seed) },
 		"de":     func(seed uint64) search.Algorithm { return newDE(space, seed) },
 		"nsga2": func(seed uint64) search.Algorithm {
-			return must(search.NewNSGA2(space, mergesearch.Benchmark{}, seed, search.DefaultNSGA2()))
+			return must(search.NewNSGA2(space, leftAndRight, seed, search.DefaultNSGA2()))
 		},
 	} {
 		a, b := create(1), create(2)

@@ -8,18 +8,6 @@ import (
 	"mergesearch/search/pareto"
 )
 
-// objectives returns what several objectives compare of a score, higher is better.
-func objectives(_ mergesearch.Benchmark, s mergesearch.Score) []float64 {
-	out := make([]float64, len(s.Tasks))
-	for i, t := range s.Tasks {
-		out[i] = t.Value
-	}
-	return out
-}
-
-// violation returns by how much a score breaks the constraints; 0 is feasible.
-func violation(mergesearch.Score) float64 { return 0 }
-
 // Front returns the indices of the trials that answered all search items and that
 // no other of them dominates, in the objectives of the benchmark; each recipe
 // once, the earliest trial of it. Trials that break a constraint are left out
@@ -46,7 +34,7 @@ func frontsOf(b mergesearch.Benchmark, trials []mergesearch.Trial, at []int) [][
 	points := make([][]float64, len(at))
 	violations := make([]float64, len(at))
 	for k, i := range at {
-		points[k], violations[k] = objectives(b, trials[i].Score), violation(trials[i].Score)
+		points[k], violations[k] = b.Objectives(trials[i].Score), trials[i].Score.Violation
 	}
 	fronts := pareto.Constrained(points, violations)
 	for _, front := range fronts {
@@ -63,13 +51,10 @@ type place struct {
 	crowding float64 // in its front; higher is better
 }
 
-// before reports whether p is better than q: an earlier front, then more room
+// compare is negative when p is better than q: an earlier front, then more room
 // (the crowded comparison of Deb et al. 2002).
-func (p place) before(q place) bool {
-	if p.front != q.front {
-		return p.front < q.front
-	}
-	return p.crowding > q.crowding
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.front, q.front), -cmp.Compare(p.crowding, q.crowding))
 }
 
 // places ranks trials with a fitness. Only trials that answered the same items are
@@ -91,7 +76,7 @@ func places(b mergesearch.Benchmark, trials []mergesearch.Trial) []place {
 		for _, members := range frontsOf(b, trials, order[:n]) {
 			var points [][]float64
 			for _, i := range members {
-				points = append(points, objectives(b, trials[i].Score))
+				points = append(points, b.Objectives(trials[i].Score))
 			}
 			for k, d := range pareto.Crowding(points) {
 				out[members[k]] = place{front, d}
@@ -112,4 +97,16 @@ func compareClass(a, b mergesearch.Trial) int {
 		return 1
 	}
 	return -cmp.Compare(a.Rung, b.Rung)
+}
+
+// bestPlaced returns the indices of the runners of a rung by place, best first.
+func bestPlaced(b mergesearch.Benchmark, runners []runner) []int {
+	trials := make([]mergesearch.Trial, len(runners))
+	order := make([]int, len(runners))
+	for i, r := range runners {
+		trials[i], order[i] = r.trial, i
+	}
+	at := places(b, trials)
+	slices.SortStableFunc(order, func(i, j int) int { return at[i].compare(at[j]) })
+	return order
 }

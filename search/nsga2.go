@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand"
 	"slices"
@@ -203,13 +204,7 @@ func (a *NSGA2) survivors(pool []ranked) []ranked {
 		pool[i].place = p
 	}
 	slices.SortFunc(pool, func(x, y ranked) int {
-		switch {
-		case x.place.before(y.place):
-			return -1
-		case y.place.before(x.place):
-			return 1
-		}
-		return x.trial.Index - y.trial.Index
+		return cmp.Or(x.place.compare(y.place), cmp.Compare(x.trial.Index, y.trial.Index))
 	})
 	return pool[:min(len(pool), a.settings.Population)]
 }
@@ -248,12 +243,7 @@ func (a *NSGA2) tournaments(rng *rand.Rand) func() ranked {
 	}
 	return func() ranked {
 		p, q := next(), next()
-		switch {
-		case p.place.before(q.place):
-			return p
-		case q.place.before(p.place):
-			return q
-		case rng.Intn(2) == 0:
+		if c := p.place.compare(q.place); c < 0 || c == 0 && rng.Intn(2) == 0 {
 			return p
 		}
 		return q

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"testing"
 
-	"mergesearch"
 	"mergesearch/search"
 	"mergesearch/search/problem"
 )
@@ -17,7 +16,7 @@ import (
 func volumes(m problem.Multiple, population, seeds int, evaluations ...int) [][]float64 {
 	out := make([][]float64, len(evaluations))
 	for seed := range uint64(seeds) {
-		a := must(search.NewNSGA2(problem.Cube(m.Variables), mergesearch.Benchmark{}, seed+1, search.PlainNSGA2(population)))
+		a := must(search.NewNSGA2(problem.Cube(m.Variables), m.Benchmark(), seed+1, search.PlainNSGA2(population)))
 		for i, v := range m.Volumes(a, evaluations...) {
 			out[i] = append(out[i], v)
 		}

@@ -1,6 +1,10 @@
 package problem
 
-import "math"
+import (
+	"math"
+
+	"mergesearch"
+)
 
 // Multiple is a function with several objectives and a known front. Its variables
 // lie in the unit cube; problems with another box are stretched to it.
@@ -38,6 +42,15 @@ func (m Multiple) Reference() []float64 {
 		out[i] = -1.1
 	}
 	return out
+}
+
+// Benchmark returns one task for each objective: what Pursue scores points by.
+func (m Multiple) Benchmark() mergesearch.Benchmark {
+	b := mergesearch.Benchmark{Aim: mergesearch.Pareto}
+	for k := range m.Objectives {
+		b.Tasks = append(b.Tasks, mergesearch.TaskWeight{Task: task(k), Weight: 1})
+	}
+	return b
 }
 
 // Multiples returns the problems that algorithms of several objectives are

@@ -58,8 +58,10 @@ func Pursue(a Proposer, values func(x []float64) []float64, evaluations int, wat
 func score(values []float64) mergesearch.Score {
 	s := mergesearch.Score{Items: 1}
 	for k, v := range values {
-		s.Tasks = append(s.Tasks, mergesearch.TaskScore{Task: fmt.Sprintf("objective %d", k), Value: v, Items: 1})
+		s.Tasks = append(s.Tasks, mergesearch.TaskScore{Task: task(k), Value: v, Items: 1})
 		s.Fitness += v / float64(len(values))
 	}
 	return s
 }
+
+func task(objective int) string { return fmt.Sprintf("objective %d", objective) }

@@ -28,11 +28,7 @@ func (m Multiple) Volumes(a Populated, evaluations ...int) []float64 {
 func (m Multiple) volume(population []mergesearch.Trial) float64 {
 	var points [][]float64
 	for _, t := range population {
-		var p []float64
-		for _, task := range t.Score.Tasks {
-			p = append(p, task.Value)
-		}
-		points = append(points, p)
+		points = append(points, m.Benchmark().Objectives(t.Score))
 	}
 	return pareto.Hypervolume(points, m.Reference())
 }
