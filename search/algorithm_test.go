@@ -27,6 +27,19 @@ func newGA(s *mergesearch.Space, seed uint64, change ...func(*search.GASettings)
 	return must(search.NewGA(s, seed, settings))
 }
 
+func newDE(s *mergesearch.Space, seed uint64, change ...func(*search.DESettings)) *search.DE {
+	settings := search.DefaultDE()
+	for _, c := range change {
+		c(&settings)
+	}
+	return must(search.NewDE(s, seed, settings))
+}
+
+// leftAndRight has the tasks of searchtest.Landscape as objectives.
+var leftAndRight = mergesearch.Benchmark{
+	Tasks: []mergesearch.TaskWeight{{Task: "left", Weight: 1}, {Task: "right", Weight: 1}}, Aim: mergesearch.Pareto,
+}
+
 // conformSpaces are spaces of every sort.
 func conformSpaces() map[string]*mergesearch.Space {
 	return map[string]*mergesearch.Space{
@@ -102,11 +115,31 @@ func open(t *testing.T, a search.Algorithm) search.Algorithm {
 	return a
 }
 
+// Settings that no run file reaches conform too.
+func TestConformPlain(t *testing.T) {
+	for kind, space := range conformSpaces() {
+		t.Run("nsga2/"+kind, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+				return must(search.NewNSGA2(space, leftAndRight, seed, search.PlainNSGA2(10)))
+			})
+		})
+		t.Run("de/"+kind, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+				return newDE(space, seed, func(d *search.DESettings) { d.Best, d.Uniform, d.Population, d.Start = false, true, 5, 5 })
+			})
+		})
+	}
+}
+
 func TestSeedsDiffer(t *testing.T) {
 	space := searchtest.QuickSpace("a", "b", "c")
 	for name, create := range map[string]func(uint64) search.Algorithm{
 		"random": func(seed uint64) search.Algorithm { return must(search.NewRandom(space, seed, 5)) },
 		"ga":     func(seed uint64) search.Algorithm { return newGA(space, seed) },
+		"de":     func(seed uint64) search.Algorithm { return newDE(space, seed) },
+		"nsga2": func(seed uint64) search.Algorithm {
+			return must(search.NewNSGA2(space, leftAndRight, seed, search.DefaultNSGA2()))
+		},
 	} {
 		a, b := create(1), create(2)
 		a.Tell(nil)

@@ -78,12 +78,18 @@ var catalogue = map[string]entry{
 	"dns": {[]string{"population", "lookahead"}, func(b Brief) (Plan, error) {
 		return plan(NewDNS(b.Space, b.Benchmark, b.Seed, DefaultDNS().With(b.Settings)))
 	}},
+	"de": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewDE(b.Space, b.Seed, DefaultDE().With(b.Settings).ForBudget(b.Budget.Candidates)))
+	}},
 	"ga": {[]string{"population", "islands"}, func(b Brief) (Plan, error) {
 		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
 	"greedy-soup": {nil, func(b Brief) (Plan, error) { return plan(NewGreedySoup(b.Space)) }},
 	"m2n2": {[]string{"population", "lookahead", "attraction"}, func(b Brief) (Plan, error) {
 		return plan(NewM2N2(b.Space, b.Benchmark, b.Seed, DefaultM2N2().With(b.Settings)))
+	}},
+	"nsga2": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewNSGA2(b.Space, b.Benchmark, b.Seed, DefaultNSGA2().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
 	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))

@@ -92,7 +92,8 @@ type runner struct {
 }
 
 // promote returns the indices of the runners that go on, best first. Runners are
-// in ask order, all scored on the same items.
+// in ask order, all scored on the same items. With several objectives runners go
+// on by front and crowding instead of fitness, and there are no ties.
 func (r Race) promote(b mergesearch.Benchmark, runners []runner, items []mergesearch.ItemID) []int {
 	order := make([]int, len(runners))
 	for i := range order {
@@ -107,6 +108,9 @@ func (r Race) promote(b mergesearch.Benchmark, runners []runner, items []mergese
 	n := int(math.Ceil(r.Keep*float64(len(runners)) - 1e-9))
 	if n >= len(order) {
 		return order
+	}
+	if b.Several() {
+		return bestPlaced(b, runners)[:n]
 	}
 	last, spare := runners[order[n-1]], (n+3)/4
 	for ; spare > 0 && n < len(order); spare-- {
