@@ -42,6 +42,12 @@ func TestConform(t *testing.T) {
 		t.Run("random/"+name, func(t *testing.T) {
 			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return must(search.NewRandom(space, seed, 7)) })
 		})
+		t.Run("halton/"+name, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return must(search.NewHalton(space, seed, 7)) })
+		})
+		t.Run("near/"+name, func(t *testing.T) {
+			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return must(search.NewNear(space, seed, 7, 0.1)) })
+		})
 		t.Run("ga/"+name, func(t *testing.T) {
 			searchtest.Conform(t, space, func(seed uint64) search.Algorithm { return newGA(space, seed) })
 		})
@@ -53,6 +59,16 @@ func TestConform(t *testing.T) {
 			})
 		})
 		if name != "only choices" {
+			t.Run("ridge/"+name, func(t *testing.T) {
+				searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+					return must(search.NewRidge(search.Brief{Space: space, Seed: seed}, search.DefaultRidge(search.Budget{Candidates: 60}, 1, 4)))
+				})
+			})
+			t.Run("surrogate/"+name, func(t *testing.T) {
+				searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
+					return must(search.NewSurrogate(search.Brief{Space: space, Seed: seed}, search.DefaultSurrogate(search.Budget{Candidates: 60}, 1, 4)))
+				})
+			})
 			t.Run("greedy soup/"+name, func(t *testing.T) {
 				searchtest.Conform(t, space, func(uint64) search.Algorithm { return must(search.NewGreedySoup(space)) })
 			})

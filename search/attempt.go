@@ -65,6 +65,7 @@ type attempt struct {
 	trial   mergesearch.Trial
 	answers *answers
 	beyond  bool // the budget of tokens was spent before its turn in the last batch
+	items   []mergesearch.ItemID // behind the trial's score
 }
 
 // job brings one recipe's answers up to date. It is handed to a worker, which

@@ -69,6 +69,7 @@ var catalogue = map[string]entry{
 		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
 	"greedy-soup": {nil, func(b Brief) (Plan, error) { return plan(NewGreedySoup(b.Space)) }},
+	"surrogate":   {[]string{"population"}, func(b Brief) (Plan, error) { return b.surrogate() }},
 	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
 	}},
