@@ -88,6 +88,9 @@ type Score struct {
 	Violation        float64 `json:",omitzero"` // of the constraints: the shortfalls added up; 0 is feasible
 }
 
+// Estimate is a fitness that was not measured but inferred, with its standard error.
+type Estimate struct{ Fitness, StdErr float64 }
+
 // Score folds outcomes into a score. Outcomes may come in any order; each must
 // belong to one of the benchmark's tasks, told by the part of its item before
 // the slash. A task without outcomes makes the score an error, as does a value

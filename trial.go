@@ -90,6 +90,11 @@ type Trial struct {
 	// it is empty everywhere else.
 	Outcomes []Outcome `json:"-"`
 
+	// Level is what Score would be on all search items, as far as can be told from
+	// the items that were answered and how others did on them. An algorithm is told
+	// it where cohorts answer different items; it is zero everywhere else.
+	Level Estimate `json:"-"`
+
 	BuildSeconds, EvalSeconds float64
 }
 

@@ -56,11 +56,24 @@ type Outside interface {
 	Close() error
 }
 
+// ItemChooser is an Algorithm that knows which items tell the candidates of its next
+// cohort apart. The loop asks it where the race prefers undecided items.
+type ItemChooser interface {
+	Algorithm
+
+	// ChooseItems returns so many search items of each task, or all of a task that
+	// has no more, each task's most telling first. It is called after Ask, for the
+	// cohort that was asked, and is a pure function like Ask.
+	ChooseItems(perTask int) []mergesearch.ItemID
+}
+
 // outranks reports whether trial a is better than b, both with a fitness: one
 // that answered all search items before one that left a race, a later rung
 // before an earlier one; then a feasible one before one that violates a
 // constraint, of two that do the one that violates less (Deb 2000); then the
-// higher fitness, then the earlier trial. The fitness of trials that answered
+// higher fitness, then the earlier trial. Where cohorts answer different items,
+// their levels are compared instead, which inside a cohort have the order of the
+// fitness. The fitness of trials that answered
 // different items is thus never compared.
 func outranks(a, b mergesearch.Trial) bool {
 	if (a.State == mergesearch.Scored) != (b.State == mergesearch.Scored) {
@@ -72,8 +85,17 @@ func outranks(a, b mergesearch.Trial) bool {
 	if a.Score.Violation != b.Score.Violation {
 		return a.Score.Violation < b.Score.Violation
 	}
-	if a.Score.Fitness != b.Score.Fitness {
-		return a.Score.Fitness > b.Score.Fitness
+	if x, y := standing(a), standing(b); x != y {
+		return x > y
 	}
 	return a.Index < b.Index
+}
+
+// standing returns a trial's level where one was estimated, and its fitness
+// otherwise.
+func standing(t mergesearch.Trial) float64 {
+	if t.Level != (mergesearch.Estimate{}) {
+		return t.Level.Fitness
+	}
+	return t.Score.Fitness
 }

@@ -64,7 +64,8 @@ func (a *answers) on(items []mergesearch.ItemID) []mergesearch.Outcome {
 type attempt struct {
 	trial   mergesearch.Trial
 	answers *answers
-	beyond  bool // the budget of tokens was spent before its turn in the last batch
+	beyond  bool                 // the budget of tokens was spent before its turn in the last batch
+	items   []mergesearch.ItemID // behind the trial's score
 }
 
 // job brings one recipe's answers up to date. It is handed to a worker, which

@@ -91,6 +91,7 @@ var catalogue = map[string]entry{
 	"nsga2": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewNSGA2(b.Space, b.Benchmark, b.Seed, DefaultNSGA2().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
+	"surrogate": {[]string{"population"}, func(b Brief) (Plan, error) { return b.surrogate() }},
 	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
 	}},

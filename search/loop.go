@@ -14,6 +14,9 @@ type loop struct {
 	Options
 	rungs [][]mergesearch.ItemID // search items, nested; the last is what parents answer
 
+	cohorts   int        // begun
+	estimator *Estimator // where cohorts answer different items
+
 	trials    []*attempt // in ask order
 	parents   []*attempt
 	keepers   []*attempt // the parent that each constraint refers to
@@ -86,6 +89,7 @@ func (l *loop) search(ctx context.Context) error {
 		if err != nil || l.stop != "" {
 			return err
 		}
+		l.chooseItems()
 		cohort, err := l.begin(ctx, individuals, l.rungs[0], nil)
 		if err != nil {
 			return err
@@ -141,10 +145,31 @@ func newLoop(o Options) (*loop, error) {
 		held:    map[mergesearch.RecipeID]mergesearch.Candidate{},
 		spent:   map[mergesearch.Split]int{},
 	}
+	if !o.Race.fixed() {
+		l.estimator = NewEstimator(o.Benchmark, o.Scorer.Items(mergesearch.SearchSplit))
+	}
 	l.began = l.now()
 	l.progress.Budget = o.Budget
 	l.progress.Reached = make([]int, len(l.rungs))
 	return l, nil
+}
+
+// chooseItems sets the rungs of the next cohort.
+func (l *loop) chooseItems() {
+	l.cohorts++
+	if l.Race.fixed() {
+		return
+	}
+	var undecided []mergesearch.ItemID
+	most := slices.Max(l.Race.Rungs[:len(l.Race.Rungs)-1])
+	if l.Race.Items == UndecidedItems {
+		if a, ok := l.Algorithm.(ItemChooser); ok {
+			undecided = a.ChooseItems(most)
+		} else {
+			undecided = l.estimator.Undecided(most, l.Seed, l.cohorts)
+		}
+	}
+	l.rungs = l.Race.cohortRungs(l.rungs, l.Scorer.Items(mergesearch.SearchSplit), undecided, l.Seed, l.cohorts)
 }
 
 // propose asks the algorithm for a cohort. It sets stop when there is nothing to

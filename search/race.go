@@ -14,10 +14,11 @@ import (
 //
 // Decisions fall at the end of a rung only, from that cohort's own trials, so
 // neither workers nor the order of arrival matters. A candidate that leaves keeps
-// the plain mean over the items that it answered; it is not adjusted for how
-// hard these were, because all that left at a rung answered the very same items,
-// so the adjustment would be one constant, and algorithms rank every one of them
-// behind those that answered all (see outranks).
+// the plain mean over the items that it answered as its score. Where all cohorts
+// answer the same items, that is enough: an adjustment for how hard these were
+// would be one constant, and algorithms rank every one that left behind those that
+// answered all (see outranks). Where items are chosen for each cohort, its level is
+// told beside the score (see Estimator).
 type Race struct {
 	// Rungs holds the search items per task that a candidate has answered by the
 	// end of each rung, ascending. The last rung is what parents and baselines
@@ -27,11 +28,32 @@ type Race struct {
 
 	Keep float64 // share of a rung's candidates that go on, rounded up; above 0, at most 1
 
+	// Items says which items the rungs before the last hold. Where they are chosen
+	// for each cohort, Keep may be 0: then nobody goes on, and what the algorithm
+	// recommends alone answers the last rung.
+	Items ItemChoice
+
 	// Tie keeps candidates below the cut too, up to a quarter as many again, when
 	// their paired difference to the last one kept is at most Tie standard errors
 	// (of the difference). Zero keeps exact ties only.
 	Tie float64
 }
+
+// ItemChoice says how the items of the rungs before the last are chosen.
+type ItemChoice string
+
+// The choices of items.
+const (
+	FixedItems     ItemChoice = "fixed"     // once for the run, each rung a part of the next; what "" means too
+	FreshItems     ItemChoice = "fresh"     // at random for each cohort
+	UndecidedItems ItemChoice = "undecided" // for each cohort those that tell candidates apart: of each task the ones that about half of the candidates so far solve, or what an ItemChooser says
+)
+
+// ItemChoices lists them.
+func ItemChoices() []ItemChoice { return []ItemChoice{FixedItems, FreshItems, UndecidedItems} }
+
+// fixed reports whether all cohorts answer the same items.
+func (r Race) fixed() bool { return r.Items == "" || r.Items == FixedItems || len(r.Rungs) < 2 }
 
 // DefaultRace returns 30 items a task for every candidate and 120 for the best
 // third.
@@ -43,7 +65,10 @@ func (r Race) check() error {
 			return &mergesearch.InputError{Field: "race.rungs", Problem: fmt.Sprintf("%v does not ascend", r.Rungs), Hint: "for example [30, 120]; 0 in the last place stands for all items"}
 		}
 	}
-	if !(r.Keep > 0 && r.Keep <= 1) {
+	if r.Items != "" && !slices.Contains(ItemChoices(), r.Items) {
+		return &mergesearch.InputError{Field: "race.items", Problem: fmt.Sprintf("%q is no choice of items", r.Items), Hint: "fixed, fresh or undecided"}
+	}
+	if !(r.Keep > 0 || r.Keep == 0 && !r.fixed()) || r.Keep > 1 {
 		return &mergesearch.InputError{Field: "race.keep", Problem: fmt.Sprintf("%v is not a share above 0 and at most 1", r.Keep)}
 	}
 	if !(r.Tie >= 0) {
@@ -70,6 +95,36 @@ func (r Race) rungs(items []mergesearch.Item, seed uint64) [][]mergesearch.ItemI
 	for rung, n := range counts {
 		for _, item := range items {
 			if n == 0 || place[item.ID] < n {
+				out[rung] = append(out[rung], item.ID)
+			}
+		}
+	}
+	return out
+}
+
+// cohortRungs draws the items of a cohort's rungs: for each task an order of its
+// items, of which each rung before the last takes a longer beginning. The last rung
+// is that of the run. Without an order of undecided items the items are fresh.
+func (r Race) cohortRungs(fixed [][]mergesearch.ItemID, items []mergesearch.Item, undecided []mergesearch.ItemID, seed uint64, cohort int) [][]mergesearch.ItemID {
+	place := map[mergesearch.ItemID]int{} // in its task's order
+	if undecided != nil {
+		count := map[string]int{}
+		for _, id := range undecided {
+			place[id] = count[id.Task()]
+			count[id.Task()]++
+		}
+	} else {
+		for task, ids := range byTask(items) {
+			for k, at := range stream(seed, "items "+task, uint64(cohort)).Perm(len(ids)) {
+				place[ids[at]] = k
+			}
+		}
+	}
+	out := slices.Clone(fixed)
+	for rung := range len(fixed) - 1 {
+		out[rung] = nil
+		for _, item := range items {
+			if at, in := place[item.ID]; in && at < r.Rungs[rung] {
 				out[rung] = append(out[rung], item.ID)
 			}
 		}
@@ -106,8 +161,8 @@ func (r Race) promote(b mergesearch.Benchmark, runners []runner, items []mergese
 		return 1
 	})
 	n := int(math.Ceil(r.Keep*float64(len(runners)) - 1e-9))
-	if n >= len(order) {
-		return order
+	if n >= len(order) || n == 0 {
+		return order[:n]
 	}
 	if b.Several() {
 		return bestPlaced(b, runners)[:n]

@@ -18,7 +18,7 @@ func (l *loop) score(attempts []*attempt, rung int) ([]*attempt, error) {
 	}
 	for _, a := range attempts {
 		t := &a.trial
-		t.Rung = rung
+		t.Rung, a.items = rung, items
 		if a.answers.failed(items) {
 			t.State, t.Reason, t.Score = mergesearch.Failed, *a.answers.failure, mergesearch.Score{}
 			continue
@@ -152,12 +152,21 @@ func (l *loop) show() {
 }
 
 // told returns what an algorithm is told of attempts: their trials, those with a
-// score together with the outcomes behind it.
+// score together with the outcomes behind it, and with their level where cohorts
+// answer different items.
 func (l *loop) told(attempts []*attempt) []mergesearch.Trial {
 	out := trialsOf(attempts)
 	for i := range out {
 		if t := &out[i]; t.State == mergesearch.Scored || t.State == mergesearch.Eliminated {
-			t.Outcomes = attempts[i].answers.on(l.rungs[t.Rung])
+			t.Outcomes = attempts[i].answers.on(attempts[i].items)
+		}
+	}
+	if l.estimator != nil {
+		l.estimator.Tell(out)
+		for i := range out {
+			if t := &out[i]; t.Outcomes != nil {
+				t.Level = l.estimator.Level(t.Outcomes)
+			}
 		}
 	}
 	return out
