@@ -219,15 +219,15 @@ func (b Benchmark) checkObjectives(tasks []string) error {
 
 func (b Benchmark) checkCosts() error {
 	seen := map[CostKind]bool{}
-	for _, c := range b.Costs {
-		field := "costs." + string(c.Kind)
+	for i, c := range b.Costs {
+		field := fmt.Sprintf("costs[%d]", i)
 		switch {
 		case c.Kind != TokenCost && c.Kind != DepthCost:
-			return unknown(field, "cost", string(c.Kind), []string{string(TokenCost), string(DepthCost)})
+			return unknown(field+".cost", "cost", string(c.Kind), []string{string(TokenCost), string(DepthCost)})
 		case seen[c.Kind]:
-			return &InputError{Field: field, Problem: "listed twice"}
+			return &InputError{Field: field + ".cost", Problem: fmt.Sprintf("%q is listed twice", c.Kind)}
 		case !(c.Weight >= 0) || math.IsInf(c.Weight, 1):
-			return &InputError{Field: field, Problem: fmt.Sprintf("%v is not a weight", c.Weight), Hint: "the fitness that one unit costs, such as 0.001"}
+			return &InputError{Field: field + ".weight", Problem: fmt.Sprintf("%v is not a weight", c.Weight), Hint: "the fitness that one unit costs, such as 0.001"}
 		case c.Weight == 0 && !b.Several():
 			return &InputError{Field: field, Problem: "a cost without a weight is an objective of its own, which only objective: pareto has", Hint: "give it a weight, such as 0.001"}
 		}

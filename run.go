@@ -31,4 +31,7 @@ type Result struct {
 	// AgainstBaselines holds the paired comparison of the winner with each
 	// baseline, in the order of Baselines.
 	AgainstBaselines []Comparison
+
+	Kept  []Kept `json:",omitempty"` // the constraints, each with the parent that it referred to
+	Front *Front `json:",omitempty"` // of a run with several objectives
 }

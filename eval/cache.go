@@ -26,7 +26,7 @@ type Cache interface {
 }
 
 // cacheFormat is part of every key: values of another format are never found.
-const cacheFormat = "mergesearch response 1"
+const cacheFormat = "mergesearch response 2"
 
 // memory is a cache as one session sees it: what it holds of these weights on this
 // server.
@@ -152,6 +152,7 @@ func encodeParts(parts []part) []byte {
 		b = append(b, byte(bit(p.greedy)))
 		b = appendField(b, p.finish)
 		b = binary.AppendVarint(b, int64(p.tokens))
+		b = binary.AppendVarint(b, int64(p.prompt))
 		b = appendField(b, p.text)
 	}
 	return b
@@ -176,6 +177,14 @@ func decodeParts(b []byte) (parts []part, ok bool) {
 		b = b[n:]
 		return text, true
 	}
+	count := func() (int, bool) {
+		n, size := binary.Varint(b)
+		if size <= 0 || n < -1 || n > math.MaxInt32 {
+			return 0, false
+		}
+		b = b[size:]
+		return int(n), true
+	}
 	n, ok := uvarint()
 	if !ok || n > uint64(len(b)) {
 		return nil, false
@@ -190,11 +199,12 @@ func decodeParts(b []byte) (parts []part, ok bool) {
 		if p.finish, ok = field(); !ok {
 			return nil, false
 		}
-		tokens, size := binary.Varint(b)
-		if size <= 0 || tokens < -1 || tokens > math.MaxInt32 {
+		if p.tokens, ok = count(); !ok {
 			return nil, false
 		}
-		p.tokens, b = int(tokens), b[size:]
+		if p.prompt, ok = count(); !ok {
+			return nil, false
+		}
 		if p.text, ok = field(); !ok || p.logprob != p.logprob {
 			return nil, false
 		}

@@ -73,7 +73,7 @@ func TestPartsRoundTrip(t *testing.T) {
 		for range rapid.IntRange(1, 5).Draw(t, "parts") {
 			parts = append(parts, part{
 				likelihood: likelihood{math.Copysign(rapid.Float64Range(0, 1e6).Draw(t, "logprob"), -1), rapid.Bool().Draw(t, "greedy")},
-				written:    written{rapid.String().Draw(t, "text"), rapid.SampledFrom([]string{"", "stop", "length"}).Draw(t, "finish"), rapid.IntRange(-1, 9999).Draw(t, "tokens")},
+				written:    written{rapid.String().Draw(t, "text"), rapid.SampledFrom([]string{"", "stop", "length"}).Draw(t, "finish"), rapid.IntRange(-1, 9999).Draw(t, "tokens"), rapid.IntRange(-1, 9999).Draw(t, "prompt")},
 				taken:      true,
 			})
 		}
@@ -92,7 +92,7 @@ func TestPartsRoundTrip(t *testing.T) {
 
 // FuzzParts: whatever a cache hands out is understood or refused.
 func FuzzParts(f *testing.F) {
-	f.Add(encodeParts([]part{{written: written{"text", "stop", 3}}, {likelihood: likelihood{-1.5, true}}}))
+	f.Add(encodeParts([]part{{written: written{"text", "stop", 3, 7}}, {likelihood: likelihood{-1.5, true}}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parts, ok := decodeParts(b)
 		if !ok {

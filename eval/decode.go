@@ -36,6 +36,9 @@ func decode(text []byte, r *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.seqs == nil {
+		out.parts[0].prompt = out.promptTokens
+	}
 	return out, r.counted(out)
 }
 

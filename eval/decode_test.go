@@ -41,7 +41,7 @@ func TestDecodeEcho(t *testing.T) {
 		t.Errorf("%+v, %v; want the first greedy", got, err)
 	}
 	plain, err := decode([]byte(`{"model":"m","choices":[{"text":"\u00e9\n","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"completion_tokens":2}}`), &request{via: textRoute{}})
-	if err != nil || plain.parts[0].written != (written{"\u00e9\n", "stop", 2}) {
+	if err != nil || plain.parts[0].written != (written{"\u00e9\n", "stop", 2, -1}) {
 		t.Errorf("%+v, %v", plain, err)
 	}
 }

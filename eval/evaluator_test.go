@@ -28,6 +28,9 @@ func TestScoreGenerates(t *testing.T) {
 	want := []mergesearch.Outcome{
 		{Item: "sums/s1", Value: 1, Completion: "3"}, {Item: "sums/s2", Value: 1, Completion: "4"}, {Item: "sums/s3", Value: 1, Completion: "9"},
 	}
+	for i := range want { // the begin-of-sequence token and "1+2="
+		want[i].PromptTokens, want[i].CompletionTokens = 5, 1
+	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

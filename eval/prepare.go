@@ -229,7 +229,12 @@ func tooLong(what string, tokens, most int) error {
 // take adds the parts of a response to the answers. Sums go in the order of the
 // tokens.
 func (a *answers) take(r *request, parts []part) {
+	a.prompt += r.prompt
 	if r.seqs == nil {
+		if r.prompt == 0 {
+			a.prompt += max(0, parts[0].prompt)
+		}
+		a.completion += max(0, parts[0].tokens)
 		a.texts = append(a.texts, parts[0].written)
 		return
 	}

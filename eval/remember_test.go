@@ -113,6 +113,35 @@ func TestCacheIsNotTrustedBlindly(t *testing.T) {
 	}
 }
 
+// The tokens of an outcome are those of its requests, and the same when the answers
+// are remembered: of the prompts as they were sent, and of what was written.
+func TestOutcomesCarryTheirTokens(t *testing.T) {
+	text := evaltest.Full
+	text.TokenPrompts, text.EchoLogprobs = false, false
+	for name, profile := range map[string]eval.Profile{"ids": evaltest.Full, "text": text} {
+		var cache store
+		s := evaltest.NewServer(t, profile, nil)
+		e, err := eval.New(eval.Options{Tasks: []*eval.Task{readTask(t, generateTask)}, Endpoint: s.Endpoint(good), Cache: &cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := score(t, e, good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range first {
+			if o.PromptTokens < 4 || o.PromptTokens > 10 || o.CompletionTokens < 1 {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
+		again, err := score(t, e, good)
+		if d := cmp.Diff(first, again); d != "" || err != nil {
+			t.Errorf("%s, remembered: %s, %v", name, d, err)
+		}
+		e.Close()
+	}
+}
+
 // provedEndpoint proves weights around its sessions, not with every answer.
 type provedEndpoint struct{ eval.Endpoint }
 

@@ -70,6 +70,7 @@ type likelihood struct {
 type written struct {
 	text, finish string
 	tokens       int // that it took; -1 when the server does not say
+	prompt       int // tokens of a prompt that was sent as text; -1 when the server does not say
 }
 
 // answers is what came back for one question.
@@ -78,6 +79,8 @@ type answers struct {
 	texts       []written    // completions of generate_until, one for each repeat
 	scores      []float64    // of the texts, by the task's scorer or judge
 	judgements  []judgement  // of the texts, by the task's judge
+
+	prompt, completion int // tokens of all requests
 }
 
 // positive is how far above zero a log-probability may lie from rounding.

@@ -51,7 +51,7 @@ type graded struct {
 // grade turns the answers to a question into marks.
 func (t *Task) grade(q *question, a answers) (graded, error) {
 	g := graded{
-		outcome: mergesearch.Outcome{Item: q.id},
+		outcome: mergesearch.Outcome{Item: q.id, PromptTokens: a.prompt, CompletionTokens: a.completion},
 		sample:  Sample{Task: t.Name, DocID: q.docID, Prompt: q.prompt, Target: q.answer(), Metrics: map[string]float64{}},
 		marks:   make([]mark, len(t.Metrics)),
 	}

@@ -171,7 +171,11 @@ func (r Race) promote(b mergesearch.Benchmark, runners []runner, items []mergese
 	for ; spare > 0 && n < len(order); spare-- {
 		next := runners[order[n]]
 		gap, stderr := paired(b, last, next, items)
-		if gap > r.Tie*stderr && next.trial.Score.Fitness < last.trial.Score.Fitness {
+		if !next.trial.Score.Feasible() && next.trial.Score.Merit() < last.trial.Score.Merit() {
+			break // a violation is no matter of the difference in fitness
+		}
+		apart := b.Aim == mergesearch.WorstTask || gap > r.Tie*stderr // the worst task has no paired difference
+		if apart && next.trial.Score.Fitness < last.trial.Score.Fitness {
 			break
 		}
 		n++

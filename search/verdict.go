@@ -42,11 +42,20 @@ func (l *loop) verdict(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if finalists, err = l.byMerit(finalists, slices.Concat(l.rungs[len(l.rungs)-1], validation)); err != nil {
+		return Report{}, err
+	}
 	parents, err := l.rank(scoredOf(l.parents), validation, validation)
 	if err != nil {
 		return Report{}, err
 	}
 	if err := l.judge(ctx, &r.Result, finalists, parents); err != nil {
+		return Report{}, err
+	}
+	if err := l.checkConstraints(&r.Result); err != nil {
+		return Report{}, err
+	}
+	if err := l.front(ctx, &r.Result, finalists); err != nil {
 		return Report{}, err
 	}
 	l.tally(&r)
@@ -78,6 +87,9 @@ func (l *loop) shortlist() []*attempt {
 	n := l.Shortlist
 	if n == 0 {
 		n = 8
+	}
+	if l.Benchmark.Several() {
+		return l.frontier(pool, n)
 	}
 	return pool[:min(n, len(pool))]
 }

@@ -26,8 +26,8 @@ const HeldOutOpened = "heldout_opened"
 // have begun, and an item stays in the split of its first answer.
 func (db *DB) Answered(ctx context.Context, t mergesearch.Trial, split mergesearch.Split, outcomes []mergesearch.Outcome) error {
 	for _, o := range outcomes {
-		if !(o.Value >= 0 && o.Value <= 1) || o.Item == "" || (o.Missing && o.Value != 0) {
-			return fmt.Errorf("answers of %s: item %q: value %v (missing: %t) is no outcome", t.ID(), o.Item, o.Value, o.Missing)
+		if !(o.Value >= 0 && o.Value <= 1) || o.Item == "" || (o.Missing && o.Value != 0) || min(o.PromptTokens, o.CompletionTokens) < 0 {
+			return fmt.Errorf("answers of %s: item %q: value %v (missing: %t, %d and %d tokens) is no outcome", t.ID(), o.Item, o.Value, o.Missing, o.PromptTokens, o.CompletionTokens)
 		}
 	}
 	added := map[mergesearch.ItemID]itemKey{}
@@ -76,9 +76,9 @@ func (db *DB) addAnswer(ctx context.Context, t mergesearch.Trial, recipe recipeK
 	if err != nil {
 		return err
 	}
-	fresh, err := db.changed(ctx, `INSERT INTO answer (recipe, item, value, missing, truncated, empty, completion)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipe, item) DO NOTHING`,
-		recipe, item.key, o.Value, o.Missing, o.Truncated, o.Empty, strings.ToValidUTF8(o.Completion, "\uFFFD"))
+	fresh, err := db.changed(ctx, `INSERT INTO answer (recipe, item, value, missing, truncated, empty, completion, prompt_tokens, completion_tokens)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (recipe, item) DO NOTHING`,
+		recipe, item.key, o.Value, o.Missing, o.Truncated, o.Empty, strings.ToValidUTF8(o.Completion, "\uFFFD"), o.PromptTokens, o.CompletionTokens)
 	if fresh {
 		return db.reopen(ctx)
 	}
@@ -192,10 +192,10 @@ func answersOf(ctx context.Context, q querier, key recipeKey) ([]Answer, error) 
 	var out []Answer
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var a Answer
-		err := rows.Scan(&a.Item, &a.Split, &a.Value, &a.Missing, &a.Truncated, &a.Empty, &a.Completion)
+		err := rows.Scan(&a.Item, &a.Split, &a.Value, &a.Missing, &a.Truncated, &a.Empty, &a.Completion, &a.PromptTokens, &a.CompletionTokens)
 		out = append(out, a)
 		return err
-	}, `SELECT item.id, split, value, missing, truncated, empty, completion
+	}, `SELECT item.id, split, value, missing, truncated, empty, completion, prompt_tokens, completion_tokens
 		FROM answer JOIN item ON item.key = answer.item WHERE recipe = ? ORDER BY answer.item`, key)
 	return out, err
 }

@@ -19,11 +19,13 @@ type Counts struct {
 	BySplit map[mergesearch.Split]int
 
 	Missing, Truncated, Empty int
+
+	Tokens map[mergesearch.Split]int // of prompts and completions; 0 for answers before schema 3
 }
 
 // Counts returns the sums of one moment.
 func (r *Reader) Counts(ctx context.Context) (Counts, error) {
-	c := Counts{ByState: map[mergesearch.State]int{}, ByRung: map[int]int{}, BySplit: map[mergesearch.Split]int{}}
+	c := Counts{ByState: map[mergesearch.State]int{}, ByRung: map[int]int{}, BySplit: map[mergesearch.Split]int{}, Tokens: map[mergesearch.Split]int{}}
 	err := r.view(ctx, "count", func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM trial), count(*),
 			count(*) FILTER (WHERE EXISTS (SELECT 1 FROM answer WHERE recipe = recipe.key)) FROM recipe`).
@@ -52,15 +54,17 @@ func (r *Reader) Counts(ctx context.Context) (Counts, error) {
 		}
 		return each(ctx, tx, func(rows *sql.Rows) error {
 			var s mergesearch.Split
-			var n, missing, truncated, empty int
-			err := rows.Scan(&s, &n, &missing, &truncated, &empty)
+			var n, missing, truncated, empty, tokens int
+			err := rows.Scan(&s, &n, &missing, &truncated, &empty, &tokens)
 			c.BySplit[s] = n
 			c.ItemAnswers += n
 			c.Missing += missing
 			c.Truncated += truncated
 			c.Empty += empty
+			c.Tokens[s] = tokens
 			return err
-		}, `SELECT split, count(*), sum(missing), sum(truncated), sum(empty) FROM answer JOIN item ON item.key = answer.item GROUP BY split`)
+		}, `SELECT split, count(*), sum(missing), sum(truncated), sum(empty), sum(prompt_tokens + completion_tokens)
+			FROM answer JOIN item ON item.key = answer.item GROUP BY split`)
 	})
 	return c, err
 }

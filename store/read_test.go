@@ -207,7 +207,7 @@ func TestCounts(t *testing.T) {
 		Trials: 8, Recipes: 7, Evaluations: 5, ItemAnswers: 44,
 		ByState: map[mergesearch.State]int{mergesearch.Scored: 5, mergesearch.Eliminated: 1, mergesearch.Failed: 1, mergesearch.Building: 1},
 		ByRung:  map[int]int{0: 1, 1: 5},
-		BySplit: map[mergesearch.Split]int{mergesearch.SearchSplit: 44},
+		BySplit: map[mergesearch.Split]int{mergesearch.SearchSplit: 44}, Tokens: map[mergesearch.Split]int{},
 	}
 	for i := range 5 {
 		trial, _ := s.Trial(i)
@@ -216,6 +216,7 @@ func TestCounts(t *testing.T) {
 			n = 4
 		}
 		for _, o := range s.Outcomes(trial.RecipeID, mergesearch.SearchSplit, 0, n) {
+			want.Tokens[mergesearch.SearchSplit] += o.Tokens()
 			for _, b := range []struct {
 				flag bool
 				sum  *int

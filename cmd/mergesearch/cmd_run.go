@@ -222,6 +222,8 @@ func verdictCode(s report.Summary, requireGain bool) error {
 	switch {
 	case s.StopReason == string(search.StopTime):
 		return &outcome{code: exitBudget, text: "the time budget ended the search early", hint: "raise budget.hours and start it with --fork, or take the verdict as it is"}
+	case s.StopReason == string(search.StopTokens):
+		return &outcome{code: exitBudget, text: "the token budget ended the search early", hint: "raise budget.tokens and start it with --fork, or take the verdict as it is"}
 	case float64(s.Missing) > missingLimit*float64(s.ItemAnswers):
 		return &outcome{code: exitDegraded, text: fmt.Sprintf("%d of %d answers are missing", s.Missing, s.ItemAnswers), hint: "look at the endpoint's log, then repeat the run with --fork"}
 	case requireGain && !s.Result.Verdict.BeatsBestParent:

@@ -32,7 +32,7 @@ const (
 )
 
 const exitCodeHelp = `Exit codes:
-  0  the search ended with a verdict          5  a time cap ended it early (resumable)
+  0  the search ended with a verdict          5  a cap of time or tokens ended it early
   1  a bug                                    6  too many candidates failed alike
   2  something wrong in what was written      7  another process holds the run
   3  ended, but answers are missing           8  the store is damaged

@@ -44,6 +44,7 @@ type session struct {
 	engines   []*merge.Engine // one for each device; the first is engine
 	space     *mergesearch.Space
 	benchmark mergesearch.Benchmark
+	layers    int // of each model
 	endpoint  eval.Endpoint
 	stop      func() error // the endpoint
 	evaluator *eval.Evaluator
@@ -125,7 +126,8 @@ func (s *session) readTasks() error {
 			s.benchmark.Tasks = append(s.benchmark.Tasks, mergesearch.TaskWeight{Task: task.Name, Weight: *t.Weight / float64(len(tasks))})
 		}
 	}
-	return nil
+	s.benchmark = s.file.Benchmark(s.benchmark.Tasks)
+	return mergesearch.InFile(s.benchmark.Check(append([]string{s.baseName()}, s.expertNames()...)), s.file.File)
 }
 
 // reading says how prompts are put together.
@@ -258,6 +260,7 @@ func (s *session) makeSpace(methods []mergesearch.Method) error {
 	if err != nil {
 		return mergesearch.InFile(err, filepath.Join(s.models[s.baseName()], "config.json"))
 	}
+	s.layers = layers
 	ranges, err := s.file.Ranges()
 	if err != nil {
 		return err
@@ -336,7 +339,7 @@ func (s *session) hold() int {
 // options gathers what search.Run needs, apart from the recorder and the progress.
 func (s *session) options(workers int) (search.Options, error) {
 	budget := search.Budget{
-		Candidates: s.file.Budget.Candidates, ItemAnswers: s.file.Budget.Answers,
+		Candidates: s.file.Budget.Candidates, ItemAnswers: s.file.Budget.Answers, Tokens: s.file.Budget.Tokens,
 		Time: time.Duration(s.file.Budget.Hours * float64(time.Hour)),
 	}
 	plan, err := s.newAlgorithm(budget)
@@ -348,6 +351,7 @@ func (s *session) options(workers int) (search.Options, error) {
 	return search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: plan.Algorithm,
 		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
+		JudgeOf: func(b mergesearch.Benchmark) search.Judge { return eval.Judge{Benchmark: b} }, Layers: s.layers,
 		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: budget,
 	}, nil

@@ -32,6 +32,7 @@ func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary
 	}
 	s := report.Summary{
 		Run: run.Run, Dir: dir, Seed: run.Seed, ItemAnswers: counts.ItemAnswers, Missing: counts.Missing,
+		Tokens:   counts.Tokens[mergesearch.SearchSplit] + counts.Tokens[mergesearch.ValidationSplit] + counts.Tokens[mergesearch.HeldOutSplit],
 		Failures: map[string]int{}, Faults: map[string]int{},
 	}
 	describeTrials(&s, trials)

@@ -65,6 +65,9 @@ func (w *watcher) left(p search.Progress) time.Duration {
 	if p.Budget.ItemAnswers > 0 {
 		share = max(share, float64(p.ItemAnswers)/float64(p.Budget.ItemAnswers))
 	}
+	if p.Budget.Tokens > 0 {
+		share = max(share, float64(p.Tokens)/float64(p.Budget.Tokens))
+	}
 	spent := time.Since(w.searchBegan)
 	var left time.Duration
 	if share > 0 {

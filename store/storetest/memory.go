@@ -103,7 +103,7 @@ func (m *Memory) indices() []int {
 // Answered is that of Recorder.
 func (m *Memory) Answered(_ context.Context, t mergesearch.Trial, split mergesearch.Split, outcomes []mergesearch.Outcome) error {
 	for _, o := range outcomes {
-		if !(o.Value >= 0 && o.Value <= 1) || o.Item == "" || (o.Missing && o.Value != 0) {
+		if !(o.Value >= 0 && o.Value <= 1) || o.Item == "" || (o.Missing && o.Value != 0) || min(o.PromptTokens, o.CompletionTokens) < 0 {
 			return fmt.Errorf("%s: not an outcome", t.ID())
 		}
 	}

@@ -177,6 +177,7 @@ func refusesNonsense(t *testing.T, r Recorder) {
 		refuse(t, r.Answered(ctx, trial, mergesearch.SearchSplit, []mergesearch.Outcome{good, {Item: "task0/2", Value: v}}), "a value that is none")
 	}
 	refuse(t, r.Answered(ctx, trial, mergesearch.SearchSplit, []mergesearch.Outcome{good, {Value: 1}}), "no item")
+	refuse(t, r.Answered(ctx, trial, mergesearch.SearchSplit, []mergesearch.Outcome{good, {Item: "task0/3", CompletionTokens: -1}}), "fewer tokens than none")
 	refuse(t, r.Answered(ctx, trial, mergesearch.SearchSplit, []mergesearch.Outcome{good, {Item: "task0/3", Missing: true, Value: 1}}), "a missing answer with a value")
 	unbegun, _ := Sample{}.Trial(3)
 	refuse(t, r.Answered(ctx, unbegun, mergesearch.SearchSplit, []mergesearch.Outcome{good}), "a trial that has not begun")

@@ -59,6 +59,8 @@ func (s Sample) Outcomes(id mergesearch.RecipeID, split mergesearch.Split, first
 			Value:      float64(h%5) / 4,
 			Truncated:  h%7 == 0,
 			Completion: fmt.Sprintf("answer %d of %s", k, id),
+
+			PromptTokens: 20 + k%7, CompletionTokens: int(h % 13),
 		}
 		if h%11 == 0 {
 			o.Value, o.Missing, o.Truncated, o.Completion = 0, true, false, ""

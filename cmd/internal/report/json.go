@@ -16,6 +16,7 @@ type Document struct {
 	Evaluations int               `json:"evaluations"`
 	Candidates  int               `json:"candidates"`
 	ItemAnswers int               `json:"item_answers"`
+	Tokens      int               `json:"tokens,omitempty"`
 	Requests    int64             `json:"requests,omitempty"`
 	Rungs       []Rung            `json:"rungs"`
 
@@ -23,6 +24,9 @@ type Document struct {
 	Parents   []Finalist `json:"parents"`
 	Baselines []Finalist `json:"baselines"`
 	Verdict   *Verdict   `json:"verdict"`
+
+	Constraints []Kept `json:"constraints,omitempty"`
+	Front       *Front `json:"front,omitempty"` // of a run with several objectives
 
 	FailedParents  []FailedParent `json:"failed_parents,omitempty"`
 	HeldoutPeeks   int            `json:"heldout_peeks"`
@@ -94,7 +98,7 @@ type Verdict struct {
 func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error {
 	d := Document{
 		Run: s.Run, Dir: s.Dir, Status: s.Status, Seed: s.Seed, Evaluations: s.Evaluations,
-		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Requests: s.Requests,
+		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Tokens: s.Tokens, Requests: s.Requests,
 		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{},
 		FailedParents: s.FailedParents, HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
 		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
@@ -118,6 +122,7 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 			}
 			d.Baselines = append(d.Baselines, doc)
 		}
+		d.Constraints, d.Front = kept(r.Kept), front(r.Front, format)
 		d.Verdict = &Verdict{BeatsBestParent: r.Verdict.BeatsBestParent, BestParent: r.BestParent, Comparison: Comparison(r.Verdict.Comparison)}
 	}
 	return Write(w, d)

@@ -19,6 +19,7 @@ type Summary struct {
 	Candidates  int            // those of them that the algorithm proposed
 	ItemAnswers int            // answers asked of the endpoint, all splits
 	Missing     int            // of them, without a usable outcome
+	Tokens      int            // that they took, prompts and completions
 	Requests    int64          // requests that the endpoint counted for this process; 0 when it does not say
 	Elapsed     time.Duration  // of this process; 0 when unknown
 	Reached     []int          // candidates that answered each rung

@@ -28,6 +28,7 @@ func Text(w io.Writer, s Summary) error {
 		fmt.Fprintf(&b, "\nno verdict yet; continue with the same run command\n")
 	} else {
 		finalists(&b, *s.Result)
+		frontText(&b, s)
 		verdict(&b, s)
 	}
 	if s.BestDir != "" {
@@ -40,7 +41,7 @@ func Text(w io.Writer, s Summary) error {
 // stopped says in words why a search ended.
 func stopped(reason string) string {
 	switch reason {
-	case "candidates", "time":
+	case "candidates", "tokens", "time":
 		return "the budget of " + reason + " is spent"
 	case "item_answers":
 		return "the budget of answers is spent"
@@ -132,6 +133,7 @@ func verdict(b *strings.Builder, s Summary) {
 			fmt.Fprintf(b, "         against %s: %+.1f points (%+.1f to %+.1f)\n", name, 100*c.Gain, 100*c.CILow, 100*c.CIHigh)
 		}
 	}
+	keptText(b, s.Result.Kept)
 	if s.HeldoutPeeks > 0 {
 		fmt.Fprintf(b, "         these held-out items were opened by %d earlier run%s: the interval does not know of them\n", s.HeldoutPeeks, map[bool]string{false: "s"}[s.HeldoutPeeks == 1])
 	}

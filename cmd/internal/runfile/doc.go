@@ -2,8 +2,8 @@
 // search. A file goes in, a RunFile with every default filled in comes out; or
 // a *mergesearch.InputError that names file, line, column and key.
 //
-// Types to know: RunFile is the whole file; Gene, Group, Task, Race, Budget and
-// Endpoint are its sections. RunFile.Ranges and RunFile.LayerGroups turn the
+// Types to know: RunFile is the whole file; Gene, Group, Task, Objective, Constraint,
+// Cost, Race, Budget and Endpoint are its sections. RunFile.Ranges and RunFile.LayerGroups turn the
 // sections into the root's vocabulary.
 //
 // Invariants. Reading is strict: unknown keys, duplicate keys, values of the

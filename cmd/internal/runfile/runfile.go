@@ -28,6 +28,11 @@ type RunFile struct {
 	Tasks   []Task          `yaml:"tasks" json:"tasks"`
 	Prompts Prompts         `yaml:"prompts" json:"prompts,omitzero"`
 
+	Objective   string       `yaml:"objective" json:"objective,omitempty"`   // mean (default, read as empty), worst or pareto
+	Objectives  []Objective  `yaml:"objectives" json:"objectives,omitempty"` // of pareto; default: each task
+	Constraints []Constraint `yaml:"constraints" json:"constraints,omitempty"`
+	Costs       []Cost       `yaml:"costs" json:"costs,omitempty"`
+
 	Algorithm Algorithm `yaml:"algorithm" json:"algorithm"`
 	Race      Race      `yaml:"race" json:"race"`
 	Budget    Budget    `yaml:"budget" json:"budget"`
@@ -94,6 +99,7 @@ type Race struct {
 type Budget struct {
 	Candidates int     `yaml:"candidates" json:"candidates,omitempty"`
 	Answers    int     `yaml:"answers" json:"answers,omitempty"` // item answers of the search
+	Tokens     int     `yaml:"tokens" json:"tokens,omitempty"`   // of prompts and completions of these answers
 	Hours      float64 `yaml:"hours" json:"hours,omitempty"`
 }
 
@@ -201,6 +207,9 @@ func Parse(data []byte) (*RunFile, error) {
 			r.Tasks[i].Weight = &one
 		}
 	}
+	if r.Objective == "mean" {
+		r.Objective = ""
+	}
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -234,7 +243,7 @@ func (r *RunFile) check() error {
 		return refuse("race.keep", fmt.Sprintf("%v is not a share", r.Race.Keep), "give the share of a cohort that goes on, above 0 and up to 1")
 	case r.Budget == Budget{}:
 		return refuse("budget", "missing", "for example budget: {candidates: 200}")
-	case r.Budget.Candidates < 0 || r.Budget.Answers < 0 || !(r.Budget.Hours >= 0):
+	case r.Budget.Candidates < 0 || r.Budget.Answers < 0 || r.Budget.Tokens < 0 || !(r.Budget.Hours >= 0):
 		return refuse("budget", "cannot be negative", "")
 	}
 	if known := search.Algorithms(); !slices.Contains(known, r.Algorithm.Name) {
@@ -266,6 +275,9 @@ func (r *RunFile) check() error {
 		if !(*t.Weight > 0) || *t.Weight > 1e6 {
 			return refuse(fmt.Sprintf("tasks[%d].weight", i), fmt.Sprintf("%v is not a positive weight", *t.Weight), "remove a task that is not to count")
 		}
+	}
+	if err := r.checkObjective(); err != nil {
+		return err
 	}
 	if _, err := r.Ranges(); err != nil {
 		return err

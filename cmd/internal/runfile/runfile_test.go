@@ -39,6 +39,33 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	}
 }
 
+// TestObjectives: what is said of objectives is what the benchmark has, and saying
+// the default is saying nothing.
+func TestObjectives(t *testing.T) {
+	text := good + `
+objective: pareto
+objectives: [{name: words, tasks: {reverse: 1, atlas: 2}}, {name: sums, tasks: {arithmetic: 1}}]
+constraints: [{task: reverse, keep: 0.98, parent: a}]
+costs: [{cost: tokens, weight: 0.001}, {cost: depth}]
+`
+	r, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := r.Benchmark([]mergesearch.TaskWeight{{Task: "arithmetic", Weight: 1}, {Task: "reverse", Weight: 1}, {Task: "atlas", Weight: 1}})
+	if err := b.Check([]string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	if !b.Several() || b.Groups[0].Tasks[0] != (mergesearch.TaskWeight{Task: "atlas", Weight: 2}) || b.Constraints[0] != (mergesearch.Constraint{Task: "reverse", Keep: 0.98, Parent: "a"}) ||
+		b.Costs[1] != (mergesearch.Cost{Kind: mergesearch.DepthCost}) || b.Costs[0].Weight != 0.001 {
+		t.Errorf("%+v", b)
+	}
+	said, err := Parse([]byte(good + "objective: mean\n"))
+	if err != nil || said.Objective != "" {
+		t.Errorf("objective %q, %v", said.Objective, err)
+	}
+}
+
 func TestBlocksCutTheLayers(t *testing.T) {
 	r, err := Parse([]byte(good))
 	if err != nil {
@@ -91,6 +118,16 @@ func TestRefusals(t *testing.T) {
 		"text for a number":   {"seed: 3", "seed: three", "3:7: want a whole number that is not negative", ""},
 		"layer without a dot": {`"layers.{layer}.mlp"`, `"layers.{layer}"`, "followed by a dot", ""},
 		"blocks without name": {`"mlp {block}"`, `"mlp"`, "{block} in the name", ""},
+		"unknown objective":   {"budget:", "objective: paretto\nbudget:", `objective: unknown objective "paretto"`, `did you mean "pareto"?`},
+		"groups of nothing":   {"budget:", "objectives: [{name: x, tasks: {a: 1}}]\nbudget:", "objectives: only objective: pareto", "write objective: pareto"},
+		"group sans weight":   {"budget:", "objective: pareto\nobjectives: [{name: x, tasks: {a: 0}}, {name: y, tasks: {b: 1}}]\nbudget:", "objectives[0].tasks.a: 0 is not a positive weight", ""},
+		"constraint of half":  {"budget:", "constraints: [{task: a}]\nbudget:", "constraints[0]: task and keep", "for example"},
+		"keep two":            {"budget:", "constraints: [{task: a, keep: 2}]\nbudget:", "constraints[0].keep: 2 is not a share", "98 %"},
+		"misspelt constraint": {"budget:", "constraints: [{task: a, kep: 0.9}]\nbudget:", "kep: unknown key", `did you mean "keep"?`},
+		"unknown cost":        {"budget:", "costs: [{cost: token, weight: 1}]\nbudget:", `costs[0].cost: unknown cost "token"`, `did you mean "tokens"?`},
+		"cost sans weight":    {"budget:", "costs: [{cost: depth}]\nbudget:", "costs[0]: a cost without a weight", "give it a weight"},
+		"cost of nothing":     {"budget:", "costs: [{cost: depth, weight: 0}]\nbudget:", "costs[0].weight: 0 costs nothing", "pareto"},
+		"negative tokens":     {"{candidates: 10}", "{tokens: -1}", "budget: cannot be negative", ""},
 		"second document":     {"budget: {candidates: 10}", "budget: {candidates: 10}\n---\na: 1", "more than one document", ""},
 		"not YAML":            {"seed: 3", "seed: [3", "", ""},
 	} {
