@@ -14,13 +14,21 @@ type Baseline struct {
 }
 
 // Baselines returns the usual recipes of every method of the space, for methods
-// of two models once for every pair.
+// of two models once for every pair; the same in all blocks. A space of paths adds
+// each model of the path unchanged, from which a search can start.
 func (s *Space) Baselines() []Baseline {
 	var out []Baseline
+	if s.Path != nil {
+		for _, model := range s.Path.Models {
+			if model != Merged {
+				out = append(out, s.Baseline("layers of "+model, Passthrough(model, s.DType)))
+			}
+		}
+	}
 	for _, m := range s.Methods {
 		pairs := []string{""}
 		if m.OfTwo() {
-			pairs = s.Genes[s.index[PairGene]].Options
+			pairs = s.Genes[s.pairs[s.blocks()[0].Name]].Options
 		}
 		for _, u := range m.Usual {
 			for _, pair := range pairs {
@@ -42,15 +50,20 @@ func (s *Space) Baselines() []Baseline {
 					}
 				}
 				s.fillRequired(m, &r)
-				b := Baseline{Name: strings.TrimSpace(u.Name + " " + pair), Recipe: r}
-				if b.Genome, b.Exact = s.Encode(r); b.Exact {
-					b.Recipe = s.Decode(b.Genome)
-				}
-				out = append(out, b)
+				out = append(out, s.Baseline(strings.TrimSpace(u.Name+" "+pair), r))
 			}
 		}
 	}
 	return out
+}
+
+// Baseline makes a recipe a baseline of the space.
+func (s *Space) Baseline(name string, r Recipe) Baseline {
+	b := Baseline{Name: name, Recipe: r}
+	if b.Genome, b.Exact = s.Encode(r); b.Exact {
+		b.Recipe = s.Decode(b.Genome)
+	}
+	return b
 }
 
 // Passthrough returns the recipe that is one model unchanged: how a parent is

@@ -30,6 +30,10 @@ type Gene struct {
 	// What a Real gene sets: a parameter, of one expert or all (empty), in one
 	// group of layers or all (empty). Operators use it to move related genes together.
 	Parameter, Expert, Group string
+
+	Block string // of layers that the gene is for; empty for all
+	Knot  int    // number of a gradient that the gene is, counted from 1; 0 for none
+	Slot  int    // of the path that the gene is for, counted from 1; 0 for none
 }
 
 // Snap returns the value of the gene nearest to x: clamped to the bounds, on the

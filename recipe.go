@@ -115,6 +115,10 @@ type Condition struct {
 	Values []float64 // one number, or a gradient over the layers, first to last
 }
 
+func (c Condition) matches(tensor string) bool {
+	return c.Filter == "" || c.Filter == "*" || strings.Contains(tensor, c.Filter)
+}
+
 // Number returns the setting that is x for every tensor.
 func Number(x float64) Setting { return Setting{{Values: []float64{x}}} }
 
@@ -124,7 +128,7 @@ func Number(x float64) Setting { return Setting{{Values: []float64{x}}} }
 // mergekit does.
 func (s Setting) At(tensor string, position float64) (float64, bool) {
 	for _, c := range s {
-		if c.Filter != "" && c.Filter != "*" && !strings.Contains(tensor, c.Filter) {
+		if !c.matches(tensor) {
 			continue
 		}
 		if len(c.Values) == 1 {
@@ -171,6 +175,25 @@ func (r Recipe) Depth(layers int) int {
 		}
 	}
 	return layers
+}
+
+// values is Value without a position: a number, or the gradient as it is written.
+func (r Recipe) values(name, model, tensor string) []float64 {
+	var levels []Setting
+	for _, in := range r.Models {
+		if in.Model == model {
+			levels = append(levels, in.Parameters[name])
+			break
+		}
+	}
+	for _, set := range append(levels, r.Parameters[name]) {
+		for _, c := range set {
+			if c.matches(tensor) {
+				return c.Values
+			}
+		}
+	}
+	return nil
 }
 
 // names reports whether a model is among those that are merged.
@@ -240,6 +263,53 @@ type (
 		Recipe canonicalRecipe `json:"recipe"`
 	}
 )
+
+// ParseCanonical is the inverse of Canonical, up to the order of models.
+func ParseCanonical(text []byte) (Recipe, error) {
+	var c canonicalRecipe
+	if err := json.Unmarshal(text, &c); err != nil {
+		return Recipe{}, err
+	}
+	return c.recipe(), nil
+}
+
+func (c canonicalRecipe) recipe() Recipe {
+	r := Recipe{
+		Method: c.Method, Base: c.Base, Models: inputsOf(c.Models), Parameters: c.Parameters, DType: c.DType, OutDType: c.OutDType,
+		Seed: c.Seed, Slices: slicesOf(c.Slices), Compat: c.Compat, Tokenizer: c.Tokenizer, ChatTemplate: c.ChatTemplate,
+	}
+	for _, m := range c.Modules {
+		r.Modules = append(r.Modules, Module{Name: m.Name, Models: inputsOf(m.Models), Slices: slicesOf(m.Slices), Parameters: m.Parameters})
+	}
+	for _, s := range c.Stages {
+		r.Stages = append(r.Stages, Stage{Name: s.Name, Recipe: s.Recipe.recipe()})
+	}
+	return r
+}
+
+func inputsOf(models []canonicalInput) []Input {
+	var out []Input
+	for _, in := range models {
+		out = append(out, Input{Model: in.Model, Parameters: in.Parameters})
+	}
+	return out
+}
+
+func slicesOf(of []canonicalSlice) []Slice {
+	var out []Slice
+	for _, c := range of {
+		s := Slice{Base: c.Base, Parameters: c.Parameters}
+		for _, in := range c.Sources {
+			from := Source{Input: Input{Model: in.Model, Parameters: in.Parameters}}
+			if in.Layers != nil {
+				from.First, from.End = in.Layers[0], in.Layers[1]
+			}
+			s.Sources = append(s.Sources, from)
+		}
+		out = append(out, s)
+	}
+	return out
+}
 
 func (r Recipe) canonical() canonicalRecipe {
 	c := canonicalRecipe{

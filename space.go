@@ -15,6 +15,18 @@ type Group struct {
 	// parameters. Empty for the last group, which takes all that no other group
 	// took.
 	Filters []string
+
+	// Layers in which the group has tensors, in ascending order: -1 stands for what
+	// comes before the first layer, SpaceSpec.Layers for what comes after the last.
+	// Nil: not known, so everywhere.
+	Layers []int
+}
+
+// Block is a run of layers with a method of its own. The first one takes what
+// comes before the layers too, and the last one what comes after them.
+type Block struct {
+	Name       string
+	First, End int // layers First up to End, without End
 }
 
 // GeneRange asks for a parameter to be searched.
@@ -24,6 +36,7 @@ type GeneRange struct {
 	Step      float64  // grid; 0 for the method's own
 	PerExpert bool     // one gene for each expert instead of one for all
 	PerGroup  bool     // one gene for each group instead of one for all
+	Knots     int      // numbers of a gradient over the layers instead of one number; 0 for none
 	Methods   []string // only for these methods; nil for all that take it
 }
 
@@ -36,6 +49,18 @@ type SpaceSpec struct {
 	Ranges  []GeneRange
 	DType   string // of the merged tensors, as recipes spell it; empty: that of the base
 	Seed    uint64 // of random masks
+
+	// Layers counts the layers of the models, and After names the tensors that come
+	// after them. Blocks, gradients and paths need them; else they may be left out.
+	Layers int
+	After  []string
+
+	// Blocks have a method and parameters of their own. They cover all layers, in
+	// order. None: one method for the whole model.
+	Blocks []Block
+
+	// Path, if set, varies which layers of which models follow each other.
+	Path *Path
 }
 
 // Space is an ordered list of genes and the rule that turns a genome into a
@@ -44,10 +69,15 @@ type Space struct {
 	SpaceSpec
 	Genes []Gene
 
-	index map[string]int
+	index   map[string]int
+	methods map[string]int // choice gene of the method by block
+	pairs   map[string]int // choice gene of the pair by block
+	cells   map[cellKey]cell
+	slots   []slot
+	moves   []move // options of a slot
 }
 
-// The names of the two choice genes.
+// The names of the two choice genes. Those of a block have its name behind a dot.
 const (
 	MethodGene = "method" // which method
 	PairGene   = "pair"   // which two experts, for methods of two models
@@ -56,54 +86,61 @@ const (
 // NewSpace derives the genes. It returns an *InputError when the parts do not
 // fit together.
 func NewSpace(spec SpaceSpec) (*Space, error) {
-	s := &Space{SpaceSpec: spec, index: map[string]int{}}
+	s := &Space{
+		SpaceSpec: spec, index: map[string]int{}, methods: map[string]int{}, pairs: map[string]int{}, cells: map[cellKey]cell{},
+	}
 	if err := s.checkParts(); err != nil {
 		return nil, err
 	}
 	if len(spec.Groups) == 0 {
 		s.Groups = []Group{{Name: "all"}}
 	}
-	var names, pairs, paired []string
-	for _, m := range spec.Methods {
-		names = append(names, m.Name)
-		if m.OfTwo() {
-			paired = append(paired, m.Name)
-		}
-	}
-	if len(names) > 1 {
-		s.add(Gene{Name: MethodGene, Kind: Choice, Options: names})
-	}
-	if len(paired) > 0 {
-		for i, a := range spec.Experts {
-			for _, b := range spec.Experts[i+1:] {
-				pairs = append(pairs, a+"+"+b)
-			}
-		}
-		s.add(Gene{Name: PairGene, Kind: Choice, Options: pairs, Methods: paired})
-	}
+	s.addChoices()
 	for _, r := range spec.Ranges {
 		if err := s.addRange(r); err != nil {
 			return nil, err
 		}
 	}
+	s.addPath()
 	if len(s.Genes) == 0 {
 		return nil, &InputError{Field: "genes", Problem: "nothing to search: one method and no parameter", Hint: "list at least one gene, such as weight: {min: 0, max: 1.5}"}
 	}
 	return s, nil
 }
 
-// Method returns the declaration of the method that the genome chooses.
-func (s *Space) Method(g Genome) Method {
-	if i, ok := s.index[MethodGene]; ok {
+// Method returns the declaration of the method that the genome chooses, for its
+// first block where there are several. A space of paths alone has none.
+func (s *Space) Method(g Genome) Method { return s.methodOf(g, s.blocks()[0].Name) }
+
+func (s *Space) methodOf(g Genome, block string) Method {
+	if i, ok := s.methods[block]; ok {
 		return s.Methods[int(g[i])]
+	}
+	if len(s.Methods) == 0 {
+		return Method{}
 	}
 	return s.Methods[0]
 }
 
-// Active reports whether the genome's method uses gene i.
+// blocks returns the blocks, or one without a name that stands for all layers.
+func (s *Space) blocks() []Block {
+	if len(s.Blocks) == 0 {
+		return []Block{{End: s.Layers}}
+	}
+	return s.Blocks
+}
+
+// Active reports whether the genome uses gene i: its method takes it, the slot
+// that it scales is kept, the merge that it is a parameter of is on the path.
 func (s *Space) Active(g Genome, i int) bool {
-	m := s.Genes[i].Methods
-	return m == nil || slices.Contains(m, s.Method(g).Name)
+	gene := &s.Genes[i]
+	switch {
+	case gene.Slot > 0:
+		return gene.Kind == Choice || len(s.moveAt(g, gene.Slot-1).models) > 0
+	case s.Path != nil && !s.takesMerged(g):
+		return false
+	}
+	return gene.Methods == nil || slices.Contains(gene.Methods, s.methodOf(g, gene.Block).Name)
 }
 
 // Gene returns the index of the named gene, or -1.
@@ -124,13 +161,16 @@ func (s *Space) Default() Genome {
 }
 
 // Normalize returns the genome with every active gene snapped to its bounds and
-// grid and every inactive one at its default. Operators end with it, so inactive
-// genes never drift.
+// grid and every inactive one at its default, and with a path that is neither too
+// short nor too long. Operators end with it, so inactive genes never drift.
 func (s *Space) Normalize(g Genome) Genome {
 	n := g.Clone()
-	if i, ok := s.index[MethodGene]; ok {
-		n[i] = s.Genes[i].Snap(n[i])
+	for i := range s.Genes { // choices first: they decide what is active
+		if s.Genes[i].Kind == Choice {
+			n[i] = s.Genes[i].Snap(n[i])
+		}
 	}
+	s.fitPath(n)
 	for i := range s.Genes {
 		if s.Active(n, i) {
 			n[i] = s.Genes[i].Snap(n[i])

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"mergesearch"
@@ -59,24 +58,11 @@ func (r *Reader) RecipeYAML(ctx context.Context, id mergesearch.RecipeID) (strin
 	return text, err
 }
 
-// parseCanonical is the inverse of mergesearch.Recipe.Canonical, up to the order
-// of the models.
+// parseCanonical reads a recipe and checks that it is the one that was kept.
 func parseCanonical(id mergesearch.RecipeID, text string) (mergesearch.Recipe, error) {
-	var c struct {
-		Method     string
-		Base       string
-		Models     []mergesearch.Input
-		Parameters map[string]mergesearch.Setting
-		DType      string
-		OutDType   string `json:"out_dtype"`
-		Seed       uint64
-	}
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
+	r, err := mergesearch.ParseCanonical([]byte(text))
+	if err != nil {
 		return mergesearch.Recipe{}, fmt.Errorf("recipe %s: %w", id, err)
-	}
-	r := mergesearch.Recipe{
-		Method: c.Method, Base: c.Base, Models: c.Models, Parameters: c.Parameters,
-		DType: c.DType, OutDType: c.OutDType, Seed: c.Seed,
 	}
 	if got := r.ID(); got != id {
 		return mergesearch.Recipe{}, fmt.Errorf("recipe %s: its content has the ID %s", id, got)
