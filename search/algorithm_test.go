@@ -42,16 +42,16 @@ var leftAndRight = mergesearch.Benchmark{
 
 // conformSpaces are spaces of every sort.
 func conformSpaces() map[string]*mergesearch.Space {
-	return map[string]*mergesearch.Space{
-		"quick": searchtest.QuickSpace("a", "b", "c"), "small": searchtest.SmallSpace(),
-		"one method": searchtest.MustSpace(mergesearch.SpaceSpec{
-			Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
-			Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
-		}),
-		"only choices": searchtest.MustSpace(mergesearch.SpaceSpec{
-			Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
-		}),
-	}
+	out := searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c")
+	out["quick"], out["small"] = searchtest.QuickSpace("a", "b", "c"), searchtest.SmallSpace()
+	out["one method"] = searchtest.MustSpace(mergesearch.SpaceSpec{
+		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
+		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
+	})
+	out["only choices"] = searchtest.MustSpace(mergesearch.SpaceSpec{
+		Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
+	})
+	return out
 }
 
 // Every algorithm of the catalogue conforms, on every space that it accepts. It

@@ -55,17 +55,28 @@ func (m *mutator) active(g mergesearch.Genome, kind mergesearch.Kind) []int {
 	return out
 }
 
-// resetChoice draws another option than the present one. Genes that only the new
+// resetChoice draws another option than the present one; a choice of blocks or
+// slots takes with odds 1/2 its successor along, and so on. Genes that only the new
 // option uses are drawn too, around shared levels: their defaults would make most
 // changes of method hopeless.
 func (m *mutator) resetChoice(g mergesearch.Genome, i int, rng *rand.Rand) mergesearch.Genome {
-	option := rng.Intn(len(m.space.Genes[i].Options) - 1)
+	genes := m.space.Genes
+	option := rng.Intn(len(genes[i].Options) - 1)
 	if option >= int(g[i]) {
 		option++
 	}
-	fresh := structured(m.space, m.jitter, rng, func(h mergesearch.Genome) { copyChoices(m.space, h, g); h[i] = float64(option) })
+	end := i + 1
+	for end < len(genes) && familyOf(genes[i]) != "" && familyOf(genes[end]) == familyOf(genes[i]) && genes[end].Kind == mergesearch.Choice && rng.Intn(2) == 0 {
+		end++
+	}
+	fresh := structured(m.space, m.jitter, rng, func(h mergesearch.Genome) {
+		copyChoices(m.space, h, g)
+		for k := i; k < end; k++ {
+			h[k] = float64(option)
+		}
+	})
 	for k := range fresh {
-		if k != i && m.space.Active(g, k) && m.space.Active(fresh, k) {
+		if (k < i || k >= end) && m.space.Active(g, k) && m.space.Active(fresh, k) {
 			fresh[k] = g[k]
 		}
 	}

@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"maps"
 	"math"
 	"math/rand"
 	"slices"
@@ -14,7 +15,12 @@ import (
 )
 
 func spaces() []*mergesearch.Space {
-	return []*mergesearch.Space{searchtest.SmallSpace(), searchtest.QuickSpace("a", "b", "c")}
+	out := []*mergesearch.Space{searchtest.SmallSpace(), searchtest.QuickSpace("a", "b", "c")}
+	kinds := searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c")
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		out = append(out, kinds[name])
+	}
+	return out
 }
 
 func drawStream(t *rapid.T) *rand.Rand {

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // move is a way to change related genes by one draw: sets of genes of which one
 // moves as a whole. All genes of a set have the same parameter.
 type move struct {
-	name string // "expert", "group", "kind", "all"
+	name string // "expert", "group", "kind", "all", "block", "gradient", "knot"
 	sets [][]int
 }
 
@@ -21,7 +22,10 @@ type move struct {
 //   - group: a parameter of every expert in one group,
 //   - kind: a parameter of one expert in one kind of module, such as the
 //     attention of every layer,
-//   - all: a parameter of every expert in every group.
+//   - all: a parameter of every expert in every group,
+//   - block: a parameter of one expert in one block of layers,
+//   - gradient: the numbers of one gradient,
+//   - knot: one place in the gradients of every expert.
 //
 // Sets of a single gene, and moves that only repeat an earlier one, are left out.
 func relatedMoves(s *mergesearch.Space) []move {
@@ -36,6 +40,9 @@ func relatedMoves(s *mergesearch.Space) []move {
 		{"group", func(g mergesearch.Gene) string { return g.Group }},
 		{"kind", func(g mergesearch.Gene) string { return g.Expert + "/" + kinds[g.Group] }},
 		{"all", func(mergesearch.Gene) string { return "" }},
+		{"block", func(g mergesearch.Gene) string { return g.Expert + "/" + g.Block }},
+		{"gradient", func(g mergesearch.Gene) string { return g.Expert + "/" + g.Group + "/" + g.Block }},
+		{"knot", func(g mergesearch.Gene) string { return fmt.Sprintf("%s/%s/%d", g.Group, g.Block, g.Knot) }},
 	} {
 		m := move{name: by.name}
 		for _, set := range partition(s, by.key) {

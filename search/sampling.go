@@ -2,6 +2,7 @@ package search
 
 import (
 	"math/rand"
+	"strings"
 
 	"mergesearch"
 )
@@ -25,17 +26,23 @@ func uniform(s *mergesearch.Space, rng *rand.Rand) mergesearch.Genome {
 // step of jitter times the range. Where layers want similar coefficients, which
 // they mostly do, such draws reach far better points than independent ones: a
 // mean over many independent genes hardly leaves the middle of the range.
-// Choices are uniform; pin, if not nil, may set some of them.
+// Choices are uniform, those of blocks and slots around a shared one; factors of
+// slots lie around their default. pin, if not nil, may set some choices.
 func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand, pin func(mergesearch.Genome)) mergesearch.Genome {
-	type owner struct{ parameter, expert string }
+	type owner struct{ parameter, expert, block string }
 	levels := map[owner]float64{}
+	shared := sharedChoices{}
 	g := make(mergesearch.Genome, len(s.Genes))
 	for i, gene := range s.Genes {
 		if gene.Kind == mergesearch.Choice {
-			g[i] = float64(rng.Intn(len(gene.Options)))
+			g[i] = shared.draw(s, gene, rng)
 			continue
 		}
-		o := owner{gene.Parameter, gene.Expert}
+		if gene.Slot > 0 {
+			g[i] = gene.Default + jitter*rng.NormFloat64()*(gene.Max-gene.Min)
+			continue
+		}
+		o := owner{gene.Parameter, gene.Expert, gene.Block}
 		level, ok := levels[o]
 		if !ok {
 			level = rng.Float64()
@@ -47,6 +54,46 @@ func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand, pin func(m
 		pin(g)
 	}
 	return s.Normalize(g)
+}
+
+// sharedChoices holds the common option of each family of choices, and the odds
+// that one departs from it.
+type sharedChoices map[string]struct{ option, depart float64 }
+
+// draw draws an option. Blocks depart from the first one's with odds 1/2, slots
+// from the layer of one model so that one to four do: a path of independent slots
+// is hardly ever a language model (SMM-Bench, arXiv 2509.02555).
+func (c sharedChoices) draw(s *mergesearch.Space, gene mergesearch.Gene, rng *rand.Rand) float64 {
+	family := familyOf(gene)
+	common, known := c[family]
+	switch {
+	case family == "":
+	case !known && gene.Slot > 0:
+		common.option = float64(rng.Intn(len(s.Path.Models)))
+		common.depart = (1 + 3*rng.Float64()) / float64(s.Layers)
+		c[family] = common
+	case !known:
+		common.option, common.depart = float64(rng.Intn(len(gene.Options))), 0.5
+		c[family] = common
+		return common.option
+	}
+	if family != "" && rng.Float64() >= common.depart {
+		return common.option
+	}
+	return float64(rng.Intn(len(gene.Options)))
+}
+
+// familyOf names the choices that have the same options in each block, or in each
+// slot of a path; "" for a choice that stands alone. A family stands together in
+// the order of the space.
+func familyOf(gene mergesearch.Gene) string {
+	switch {
+	case gene.Slot > 0:
+		return "slots"
+	case gene.Block != "":
+		return strings.TrimSuffix(gene.Name, "."+gene.Block)
+	}
+	return ""
 }
 
 // copyChoices sets the choices of g to those of from.

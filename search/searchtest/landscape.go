@@ -39,6 +39,7 @@ func quadratic(s *mergesearch.Space, target mergesearch.Genome, scale func(float
 				n++
 			}
 		}
+		n = max(n, 1) // a space of choices alone
 		f := 1 - 2*squares/n*scale(common/n)
 		for i, gene := range s.Genes {
 			if gene.Kind == mergesearch.Choice && s.Active(target, i) && g[i] != target[i] {

@@ -2,6 +2,7 @@ package searchtest
 
 import (
 	"fmt"
+	"slices"
 
 	"mergesearch"
 )
@@ -86,6 +87,51 @@ func SmallSpace() *mergesearch.Space {
 			{Parameter: "t", Max: 1},
 		},
 	})
+}
+
+// Kinds returns a space of each kind beyond the usual ones, over the names of a
+// Llama of four layers: gradients, blocks with methods of their own, paths, and all
+// of these together. Methods are those of the merge, such as Methods.
+func Kinds(methods []mergesearch.Method, base string, experts ...string) map[string]*mergesearch.Space {
+	layers := []int{0, 1, 2, 3}
+	spec := mergesearch.SpaceSpec{
+		Base: base, Experts: experts, DType: "bfloat16", Seed: 1, Methods: methods, Layers: 4, After: []string{"model.norm.weight"},
+		Groups: []mergesearch.Group{
+			{Name: "attention", Filters: []string{"self_attn"}, Layers: layers},
+			{Name: "mlp", Filters: []string{"mlp"}, Layers: layers},
+			{Name: "embeddings", Filters: []string{"embed_tokens"}, Layers: []int{-1}},
+			{Name: "rest", Layers: append([]int{4}, layers...)},
+		},
+		Ranges: []mergesearch.GeneRange{
+			{Parameter: "weight", Max: 1.5, PerExpert: true, PerGroup: true},
+			{Parameter: "density", Min: 0.3, Max: 1, Step: 0.05, PerExpert: true},
+			{Parameter: "lambda", Min: 0.5, Max: 1.5, Methods: []string{"ties", "dare_ties"}},
+			{Parameter: "t", Max: 1},
+		},
+	}
+	blocks := spec
+	blocks.Blocks = []mergesearch.Block{{Name: "block-0", End: 2}, {Name: "block-1", First: 2, End: 4}}
+
+	gradients := spec
+	gradients.Ranges = slices.Clone(spec.Ranges)
+	gradients.Ranges[0].Knots, gradients.Ranges[1].Knots, gradients.Ranges[3].Knots = 5, 3, 5
+
+	path := mergesearch.SpaceSpec{
+		Base: base, Experts: experts, DType: "bfloat16", Layers: 4,
+		Path: &mergesearch.Path{
+			Models: experts[:2], Skip: true, Repeat: true, Both: true, Least: 3, Most: 6,
+			Scale: &mergesearch.Range{Min: 0.4, Max: 1.5, Step: 0.01}, Fold: []string{"o_proj", "down_proj"},
+		},
+	}
+	whole := gradients
+	whole.Blocks = blocks.Blocks
+	merged := *path.Path
+	merged.Models = []string{mergesearch.Merged, base, experts[0]}
+	whole.Path = &merged
+
+	return map[string]*mergesearch.Space{
+		"blocks": MustSpace(blocks), "gradients": MustSpace(gradients), "path": MustSpace(path), "whole": MustSpace(whole),
+	}
 }
 
 // MustSpace is NewSpace for spaces that are known to be right.
