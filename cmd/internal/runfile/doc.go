@@ -2,9 +2,10 @@
 // search. A file goes in, a RunFile with every default filled in comes out; or
 // a *mergesearch.InputError that names file, line, column and key.
 //
-// Types to know: RunFile is the whole file; Gene, Group, Task, Objective, Constraint,
-// Cost, Race, Budget and Endpoint are its sections. RunFile.Ranges and RunFile.LayerGroups turn the
-// sections into the root's vocabulary.
+// Types to know: RunFile is the whole file; Gene, Group, LayerPath, Task, Objective,
+// Constraint, Cost, Race, Budget and Endpoint are its sections. RunFile.Ranges,
+// RunFile.LayerGroups and RunFile.SpacePath turn the sections into the root's
+// vocabulary; LayerGroups gets the names of the base model's tensors, as Tensor.
 //
 // Invariants. Reading is strict: unknown keys, duplicate keys, values of the
 // wrong type and ranges upside down are refused before anything else starts.

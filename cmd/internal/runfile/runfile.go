@@ -17,14 +17,21 @@ import (
 // RunFile is a run file with every default filled in. Field tags are the keys
 // of the file; JSON names are what the store freezes.
 type RunFile struct {
-	Name    string          `yaml:"name" json:"name"`       // letters, digits, '-', '_' and '.'; names the run's directory
-	Seed    uint64          `yaml:"seed" json:"seed"`       // of the search and of random masks
-	Base    string          `yaml:"base" json:"base"`       // directory of the base model
-	Experts []string        `yaml:"experts" json:"experts"` // directories of the fine-tuned models
-	DType   string          `yaml:"dtype" json:"dtype"`     // of the merged tensors: bfloat16, float16 or float32; default: the base model's
-	Methods []string        `yaml:"methods" json:"methods"`
+	Name    string   `yaml:"name" json:"name"`       // letters, digits, '-', '_' and '.'; names the run's directory
+	Seed    uint64   `yaml:"seed" json:"seed"`       // of the search and of random masks
+	Base    string   `yaml:"base" json:"base"`       // directory of the base model
+	Experts []string `yaml:"experts" json:"experts"` // directories of the fine-tuned models
+	DType   string   `yaml:"dtype" json:"dtype"`     // of the merged tensors: bfloat16, float16 or float32; default: the base model's
+	Methods []string `yaml:"methods" json:"methods"`
+
+	// MethodBlocks cuts the layers into so many runs of neighbours, each with a method
+	// and parameters of its own. Default: one method for the whole model.
+	MethodBlocks int `yaml:"method_blocks" json:"method_blocks,omitempty"`
+
 	Genes   map[string]Gene `yaml:"genes" json:"genes"`
 	Groups  []Group         `yaml:"groups" json:"groups"`
+	Layers  *LayerPath      `yaml:"path" json:"path,omitempty"`
+	Start   []string        `yaml:"start" json:"start,omitempty"` // recipe files that are scored before the search, which may start from them
 	Tasks   []Task          `yaml:"tasks" json:"tasks"`
 	Prompts Prompts         `yaml:"prompts" json:"prompts,omitzero"`
 
@@ -50,6 +57,28 @@ type Gene struct {
 	Step    float64  `yaml:"step" json:"step,omitempty"`       // grid; default: the method's own
 	Per     []string `yaml:"per" json:"per,omitempty"`         // "expert", "group", both or neither
 	Methods []string `yaml:"methods" json:"methods,omitempty"` // default: all that take the parameter
+
+	// Gradient asks for so many numbers, spread evenly over the layers, instead of one.
+	Gradient int `yaml:"gradient" json:"gradient,omitempty"`
+}
+
+// LayerPath asks for a search over the layers that follow each other.
+type LayerPath struct {
+	Models []string `yaml:"models" json:"models"` // names or directories; "merged" is the merge by methods and genes
+	Skip   bool     `yaml:"skip" json:"skip,omitempty"`
+	Repeat bool     `yaml:"repeat" json:"repeat,omitempty"`
+	Both   bool     `yaml:"both" json:"both,omitempty"`
+	Least  int      `yaml:"least" json:"least,omitempty"` // layers; default half of the models'
+	Most   int      `yaml:"most" json:"most,omitempty"`
+	Scale  *Scale   `yaml:"scale" json:"scale,omitempty"`
+	Fold   []string `yaml:"fold" json:"fold,omitempty"` // default o_proj and down_proj
+}
+
+// Scale is the factor of what a layer adds.
+type Scale struct {
+	Min  *float64 `yaml:"min" json:"min"`
+	Max  *float64 `yaml:"max" json:"max"`
+	Step float64  `yaml:"step" json:"step,omitempty"` // grid; default 0.01
 }
 
 // Group is a set of tensors that share coefficients.
@@ -63,6 +92,11 @@ type Group struct {
 	// Blocks cuts the layers into that many contiguous blocks, each a group of its
 	// own; the name must then contain "{block}". Default: one block of all layers.
 	Blocks int `yaml:"blocks" json:"blocks,omitempty"`
+
+	// Modules lists parts of a transformer instead, of Parts, and Regex is an
+	// expression for whole names of tensors.
+	Modules []string `yaml:"modules" json:"modules,omitempty"`
+	Regex   string   `yaml:"regex" json:"regex,omitempty"`
 }
 
 // Task is a task file with its weight in the fitness.
@@ -231,7 +265,7 @@ func (r *RunFile) check() error {
 		return refuse("experts", "a merge needs at least two experts", "list the directories of the fine-tuned models")
 	case !slices.Contains([]string{"", "bfloat16", "float16", "float32"}, r.DType):
 		return refuse("dtype", fmt.Sprintf("%q cannot be written", r.DType), "use bfloat16, float16 or float32")
-	case len(r.Methods) == 0:
+	case len(r.Methods) == 0 && (r.Layers == nil || slices.Contains(r.Layers.Models, mergesearch.Merged)):
 		return refuse("methods", "no method listed", "for example methods: [linear, task_arithmetic, ties]")
 	case len(r.Tasks) == 0:
 		return refuse("tasks", "no task listed", "list task files under tasks:")
@@ -282,7 +316,13 @@ func (r *RunFile) check() error {
 	if _, err := r.Ranges(); err != nil {
 		return err
 	}
-	_, err := r.LayerGroups(1 << 10)
+	if r.MethodBlocks < 0 || r.MethodBlocks == 1 {
+		return refuse("method_blocks", fmt.Sprintf("%d blocks", r.MethodBlocks), "give 2 or more, or leave it out for one method")
+	}
+	if err := r.Layers.check(); err != nil {
+		return err
+	}
+	_, err := r.LayerGroups(1<<10, nil)
 	return err
 }
 
@@ -317,8 +357,11 @@ func (r *RunFile) Ranges() ([]mergesearch.GeneRange, error) {
 		}
 		out = append(out, mergesearch.GeneRange{
 			Parameter: name, Min: *g.Min, Max: *g.Max, Step: g.Step, Methods: g.Methods,
-			PerExpert: slices.Contains(g.Per, "expert"), PerGroup: slices.Contains(g.Per, "group"),
+			PerExpert: slices.Contains(g.Per, "expert"), PerGroup: slices.Contains(g.Per, "group"), Knots: g.Gradient,
 		})
+		if g.Gradient < 0 || g.Gradient == 1 {
+			return nil, &mergesearch.InputError{Field: field + ".gradient", Problem: fmt.Sprintf("a gradient of %d numbers", g.Gradient), Hint: "5 numbers are usual, and 2 the least"}
+		}
 		for _, p := range g.Per {
 			if p != "expert" && p != "group" {
 				e := mergesearch.UnknownWord("division", p, []string{"expert", "group"})
@@ -328,6 +371,55 @@ func (r *RunFile) Ranges() ([]mergesearch.GeneRange, error) {
 		}
 	}
 	return out, nil
+}
+
+// SpacePath returns the path through the layers in the root's terms, nil for none.
+func (r *RunFile) SpacePath() *mergesearch.Path {
+	p := r.Layers
+	if p == nil {
+		return nil
+	}
+	out := &mergesearch.Path{Skip: p.Skip, Repeat: p.Repeat, Both: p.Both, Least: p.Least, Most: p.Most}
+	for _, m := range p.Models {
+		out.Models = append(out.Models, filepath.Base(filepath.Clean(m)))
+	}
+	if p.Scale != nil {
+		out.Scale = &mergesearch.Range{Min: *p.Scale.Min, Max: *p.Scale.Max, Step: p.Scale.Step}
+		out.Fold = p.Fold
+	}
+	return out
+}
+
+// check refuses what needs no models to be seen, and fills in defaults.
+func (p *LayerPath) check() error {
+	refuse := func(field, problem, hint string) error {
+		return &mergesearch.InputError{Field: "path." + field, Problem: problem, Hint: hint}
+	}
+	switch {
+	case p == nil:
+		return nil
+	case len(p.Models) == 0:
+		return refuse("models", "missing", "list the models whose layers a path may take")
+	case p.Least < 0 || p.Most < 0:
+		return refuse("least", "cannot be negative", "")
+	case p.Scale == nil && len(p.Fold) > 0:
+		return refuse("fold", "there is no scale to fold", "remove it, or add scale: {min: 0.5, max: 1.5}")
+	case p.Scale == nil:
+		return nil
+	case p.Scale.Min == nil || p.Scale.Max == nil:
+		return refuse("scale", "min and max are both needed", "for example {min: 0.5, max: 1.5}")
+	case !(*p.Scale.Min <= *p.Scale.Max):
+		return refuse("scale", fmt.Sprintf("range upside down: min %v, max %v", *p.Scale.Min, *p.Scale.Max), "min must not exceed max")
+	case !(p.Scale.Step >= 0):
+		return refuse("scale.step", "cannot be negative", "")
+	}
+	if p.Scale.Step == 0 {
+		p.Scale.Step = 0.01
+	}
+	if len(p.Fold) == 0 {
+		p.Fold = []string{"o_proj", "down_proj"}
+	}
+	return nil
 }
 
 // Path returns p as seen from the working directory: relative paths of a run

@@ -2,6 +2,8 @@ package runfile
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +73,7 @@ func TestBlocksCutTheLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := r.LayerGroups(5)
+	groups, err := r.LayerGroups(5, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestBlocksCutTheLayers(t *testing.T) {
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if _, err := r.LayerGroups(1); err == nil {
+	if _, err := r.LayerGroups(1, nil); err == nil {
 		t.Error("two blocks of one layer are accepted")
 	}
 }
@@ -128,6 +130,15 @@ func TestRefusals(t *testing.T) {
 		"cost sans weight":    {"budget:", "costs: [{cost: depth}]\nbudget:", "costs[0]: a cost without a weight", "give it a weight"},
 		"cost of nothing":     {"budget:", "costs: [{cost: depth, weight: 0}]\nbudget:", "costs[0].weight: 0 costs nothing", "pareto"},
 		"negative tokens":     {"{candidates: 10}", "{tokens: -1}", "budget: cannot be negative", ""},
+		"gradient of one":     {"per: [expert, group]}", "per: [expert], gradient: 1}", "genes.weight.gradient: a gradient of 1 numbers", "5 numbers"},
+		"one method block":    {"genes:", "method_blocks: 1\ngenes:", "method_blocks: 1 blocks", ""},
+		"unknown module":      {"match: [\"layers.{layer}.mlp\"]", "modules: [mpl]", "groups[0].modules: unknown module", `did you mean "mlp"?`},
+		"modules and match":   {"blocks: 2", "modules: [mlp]", "groups[0]: more than one of", ""},
+		"broken regex":        {"match: [\"layers.{layer}.mlp\"]", "regex: '('", "groups[0].regex: missing closing )", ""},
+		"path sans models":    {"genes:", "path: {skip: true}\ngenes:", "path.models: missing", ""},
+		"misspelt path key":   {"genes:", "path: {models: [a, b], skp: true}\ngenes:", "skp: unknown key", `did you mean "skip"?`},
+		"scale upside down":   {"genes:", "path: {models: [merged, a], scale: {min: 2, max: 1}}\ngenes:", "path.scale: range upside down", ""},
+		"fold sans scale":     {"genes:", "path: {models: [merged, a], fold: [o_proj]}\ngenes:", "path.fold: there is no scale", ""},
 		"second document":     {"budget: {candidates: 10}", "budget: {candidates: 10}\n---\na: 1", "more than one document", ""},
 		"not YAML":            {"seed: 3", "seed: [3", "", ""},
 	} {
@@ -145,6 +156,89 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %q, hint %q; want %q, hint %q", err, in.Hint, c.want, c.hint)
 			}
 		})
+	}
+}
+
+// llama lists the tensors of a small model as groups see them.
+func llama(layers int) []Tensor {
+	out := []Tensor{{"model.embed_tokens.weight", -1, "embeddings"}}
+	for k := range layers {
+		for _, t := range []struct{ name, part string }{
+			{"self_attn.q_proj.weight", "attention"},
+			{"self_attn.q_norm.weight", "norms"},
+			{"self_attn.o_proj.weight", "attention"},
+			{"mlp.up_proj.weight", "mlp"},
+			{"mlp.down_proj.weight", "mlp"},
+			{"input_layernorm.weight", "norms"},
+			{"post_attention_layernorm.weight", "norms"},
+		} {
+			out = append(out, Tensor{fmt.Sprintf("model.layers.%d.%s", k, t.name), k, t.part})
+		}
+	}
+	return append(out, Tensor{"model.norm.weight", layers, "norms"}, Tensor{"lm_head.weight", layers, "head"})
+}
+
+func groupsOf(t *testing.T, groups string, layers int) ([]mergesearch.Group, error) {
+	t.Helper()
+	head, rest, _ := strings.Cut(good, "groups:")
+	_, tail, _ := strings.Cut(rest, "tasks:")
+	r, err := Parse([]byte(head + "groups:\n" + groups + "tasks:" + tail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.LayerGroups(layers, llama(layers))
+}
+
+// Modules and expressions become substrings of which the first that matches a tensor
+// is of its own group; all modules need no rest.
+func TestModulesBecomeFilters(t *testing.T) {
+	for _, layers := range []int{2, 12} {
+		groups, err := groupsOf(t, `
+  - {name: "attention {block}", modules: [attention], blocks: 2}
+  - {name: up, regex: 'mlp\.up'}
+  - {name: mlp, modules: [mlp]}
+  - {name: norms, modules: [norms]}
+  - {name: ends, modules: [embeddings, head]}
+`, layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tensor := range llama(layers) {
+			want := map[string]string{"mlp": "mlp", "norms": "norms", "embeddings": "ends", "head": "ends"}[tensor.Part]
+			switch {
+			case tensor.Part == "attention":
+				want = fmt.Sprintf("attention %d", tensor.Layer/(layers/2))
+			case strings.Contains(tensor.Name, "mlp.up"):
+				want = "up"
+			}
+			at := slices.IndexFunc(groups, func(g mergesearch.Group) bool {
+				return len(g.Filters) == 0 || slices.ContainsFunc(g.Filters, func(f string) bool { return strings.Contains(tensor.Name, f) })
+			})
+			if groups[at].Name != want || !slices.Contains(groups[at].Layers, tensor.Layer) {
+				t.Errorf("%d layers: %s is in %+v, want %s", layers, tensor.Name, groups[at], want)
+			}
+		}
+		if f := groups[len(groups)-1].Filters; f != nil {
+			t.Errorf("the last group has filters %q", f)
+		}
+		if f := groups[3].Filters; layers == 2 && !slices.Equal(f, []string{"mlp"}) {
+			t.Errorf("mlp has filters %q", f)
+		}
+	}
+}
+
+func TestGroupsThatNoFilterCanSay(t *testing.T) {
+	for groups, want := range map[string]string{
+		"  - {name: last norm, regex: '^norm.weight$'}\n  - {name: rest}\n":                           "groups[0].regex: \"^norm.weight$\" means no tensor",
+		"  - {name: norms, modules: [norms]}\n  - {name: more, modules: [norms]}\n  - {name: rest}\n": "groups[1].modules: \"norms\" means no tensor",
+	} {
+		_, err := groupsOf(t, groups, 2)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", groups, err, want)
+		}
+	}
+	if f, clash := filtersFor([]string{"norm.weight"}, []string{"layers.0.attention_norm.weight"}); clash != "norm.weight" {
+		t.Errorf("filters %q, clash %q", f, clash)
 	}
 }
 
