@@ -14,17 +14,9 @@ type Baseline struct {
 }
 
 // Baselines returns the usual recipes of every method of the space, for methods
-// of two models once for every pair; the same in all blocks. A space of paths adds
-// each model of the path unchanged, from which a search can start.
+// of two models once for every pair; the same in all blocks.
 func (s *Space) Baselines() []Baseline {
 	var out []Baseline
-	if s.Path != nil {
-		for _, model := range s.Path.Models {
-			if model != Merged {
-				out = append(out, s.Baseline("layers of "+model, Passthrough(model, s.DType)))
-			}
-		}
-	}
 	for _, m := range s.Methods {
 		pairs := []string{""}
 		if m.OfTwo() {

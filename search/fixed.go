@@ -8,11 +8,16 @@ import (
 )
 
 // scoreParents scores the base model and every expert, unchanged, on all search
-// items.
+// items. Those that the space can express keep their genome.
 func (l *loop) scoreParents(ctx context.Context) error {
 	l.enter(PhaseParents)
 	for _, model := range append([]string{l.Space.Base}, l.Space.Experts...) {
-		a, err := l.record(ctx, model, mergesearch.Individual{Operator: "parent"}, mergesearch.Passthrough(model, l.Space.DType))
+		parent := l.Space.Baseline(model, mergesearch.Passthrough(model, l.Space.DType))
+		individual := mergesearch.Individual{Operator: "parent"}
+		if parent.Exact {
+			individual.Genome = parent.Genome
+		}
+		a, err := l.record(ctx, model, individual, parent.Recipe)
 		if err != nil {
 			return err
 		}
@@ -32,12 +37,12 @@ func (l *loop) scoreParents(ctx context.Context) error {
 	}
 }
 
-// scoreBaselines scores the usual recipes on all search items, then the greedy
-// soup. Those that the space can express keep their genome, so that an algorithm
+// scoreBaselines scores the usual recipes and those to start from on all search
+// items, then the greedy soup. Those that the space can express keep their genome, so that an algorithm
 // may start from them.
 func (l *loop) scoreBaselines(ctx context.Context) error {
 	l.enter(PhaseBaselines)
-	for _, b := range l.Space.Baselines() {
+	for _, b := range append(l.Space.Baselines(), l.Start...) {
 		individual := mergesearch.Individual{Operator: "baseline"}
 		if b.Exact {
 			individual.Genome = b.Genome

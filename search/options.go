@@ -27,6 +27,9 @@ type Options struct {
 	// Layers is the depth of the parents. A cost of depth needs it.
 	Layers int
 
+	// Start lists recipes that are scored beside the usual ones.
+	Start []mergesearch.Baseline
+
 	Seed      uint64 // of the choice of items; the algorithm has its own, usually the same
 	Race      Race
 	Budget    Budget

@@ -73,7 +73,7 @@ func openFrozen(run store.Run, recipe mergesearch.Recipe) (*merge.Engine, error)
 		digests[m.Name] = m.Digest
 	}
 	base := recipe.Base
-	if base == "" {
+	if base == "" && len(recipe.Models) > 0 {
 		base = recipe.Models[0].Model
 	}
 	engine, err := merge.Open(merge.Options{Models: models, Base: base, Threads: runtime.GOMAXPROCS(0)})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -43,6 +42,7 @@ type session struct {
 	engine    *merge.Engine
 	engines   []*merge.Engine // one for each device; the first is engine
 	space     *mergesearch.Space
+	start     []mergesearch.Baseline // recipes of the run file
 	benchmark mergesearch.Benchmark
 	layers    int // of each model
 	endpoint  eval.Endpoint
@@ -73,6 +73,9 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	}
 	if err := s.makeSpace(methods); err != nil {
 		return nil, mergesearch.InFile(err, file.File)
+	}
+	if err := s.readStart(); err != nil {
+		return nil, err
 	}
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return nil, err
@@ -251,72 +254,6 @@ func (s *session) baseFiles() (map[string][]byte, error) {
 	return checkpoint.Files()
 }
 
-func (s *session) makeSpace(methods []mergesearch.Method) error {
-	files, err := s.baseFiles()
-	if err != nil {
-		return err
-	}
-	layers, err := layerCount(files)
-	if err != nil {
-		return mergesearch.InFile(err, filepath.Join(s.models[s.baseName()], "config.json"))
-	}
-	s.layers = layers
-	ranges, err := s.file.Ranges()
-	if err != nil {
-		return err
-	}
-	if err := checkRanges(methods, ranges); err != nil {
-		return err
-	}
-	groups, err := s.file.LayerGroups(layers)
-	if err != nil {
-		return err
-	}
-	s.space, err = mergesearch.NewSpace(mergesearch.SpaceSpec{
-		Base: s.baseName(), Experts: s.expertNames(), Methods: methods, Groups: groups, Ranges: ranges,
-		DType: s.file.DType, Seed: s.file.Seed,
-	})
-	return err
-}
-
-// checkRanges refuses a gene with a value that no recipe can use, before a
-// candidate in the middle of the search has it.
-func checkRanges(methods []mergesearch.Method, ranges []mergesearch.GeneRange) error {
-	for _, r := range ranges {
-		for _, m := range methods {
-			p, takes := m.Parameter(r.Parameter)
-			if !takes || r.Methods != nil && !slices.Contains(r.Methods, m.Name) {
-				continue
-			}
-			for i, v := range []float64{r.Min, r.Max} {
-				if err := merge.CheckValue(p, v); err != nil {
-					err.Field = fmt.Sprintf("genes.%s.%s", r.Parameter, []string{"min", "max"}[i])
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// layerCount reads the number of layers from config.json, under the names that
-// the families use.
-func layerCount(files map[string][]byte) (int, error) {
-	var config struct {
-		Layers *int `json:"num_hidden_layers"`
-		NLayer *int `json:"n_layer"`
-	}
-	if err := json.Unmarshal(files["config.json"], &config); err != nil {
-		return 0, &mergesearch.InputError{Problem: "not valid JSON: " + err.Error()}
-	}
-	for _, n := range []*int{config.Layers, config.NLayer} {
-		if n != nil && *n > 0 {
-			return *n, nil
-		}
-	}
-	return 0, &mergesearch.InputError{Field: "num_hidden_layers", Problem: "missing, so layers cannot be grouped"}
-}
-
 // newAlgorithm makes the algorithm that the run file names.
 func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 	a := s.file.Algorithm
@@ -353,7 +290,7 @@ func (s *session) options(workers int) (search.Options, error) {
 		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
 		JudgeOf: func(b mergesearch.Benchmark) search.Judge { return eval.Judge{Benchmark: b} }, Layers: s.layers,
 		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
-		Budget: budget,
+		Budget: budget, Start: s.start,
 	}, nil
 }
 
