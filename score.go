@@ -173,6 +173,14 @@ type Comparison struct {
 	Items         int
 }
 
+// Ahead reports whether the first model is shown to be better: the whole interval is
+// above zero, and the p-value below 0.05, which small samples decide.
+func (c Comparison) Ahead() bool { return c.CILow > 0 && c.PValue < 0.05 }
+
+// ItemsForHalf returns how many items it would take to have an interval half as wide:
+// four times as many, since the width falls with the square root.
+func (c Comparison) ItemsForHalf() int { return 4 * c.Items }
+
 func count(b bool) int {
 	if b {
 		return 1

@@ -22,19 +22,25 @@ type Judge struct {
 }
 
 // Compare returns the gain of a over b: the mean over tasks, by weight, of the
-// mean difference on equal items. Both must hold the same items, in any order,
-// and every task of the benchmark at least one.
+// mean difference on equal items; with the aim WorstTask, a's worst task minus b's.
+// Both must hold the same items, in any order, and every task of the benchmark at
+// least one.
 //
 // The interval is that of a bootstrap of the paired differences, resampled within
 // each task (Efron and Tibshirani 1993, chapter 16; Davison and Hinkley 1997,
 // section 3.2): the percentile interval, with each task's deviations scaled by
-// sqrt(n/(n-1)), without which intervals of small tasks are too narrow. BCa would
-// add a correction for skew that is nil for means of hundreds of differences in
-// [-1, 1], and that has no value when all differences are equal.
+// sqrt(n/(n-1)), without which intervals of small tasks are too narrow. A bootstrap
+// knows nothing of differences that the sample happens to lack, so each resample is
+// given two more items, each of which may go either way by 1 (compare Agresti and
+// Coull 1998 for one proportion, Bonett and Price 2012 for paired ones): without
+// them, four items won and none lost out of thirty would be a gain. On hundreds of
+// differing items they do not show. BCa would add a correction for skew that is
+// nil for means of hundreds of differences in [-1, 1].
 //
 // The p-value is that of the paired randomisation test (Fisher's sign flips):
-// (count+1)/(n+1), where count is how many of n random flips of the differences'
-// signs give a gain at least as far from zero, either way.
+// (count+1)/(n+1), where count is how many of n random exchanges of the two models'
+// values on each item give a gain at least as far from zero, either way. For right
+// and wrong answers it is McNemar's test.
 func (j Judge) Compare(a, b []mergesearch.Outcome) (mergesearch.Comparison, error) {
 	strata, err := j.pair(a, b)
 	if err != nil {
@@ -44,8 +50,16 @@ func (j Judge) Compare(a, b []mergesearch.Outcome) (mergesearch.Comparison, erro
 	if n == 0 {
 		n = 10_000
 	}
+	if j.Benchmark.Aim == mergesearch.WorstTask {
+		return compareWorst(strata, len(a), n), nil
+	}
 	c := mergesearch.Comparison{Items: len(a), Gain: gain(strata)}
-	c.CILow, c.CIHigh = bootstrap(strata, c.Gain, max(n, 40))
+	deviations := make([]float64, max(n, 40))
+	for _, s := range strata {
+		s.resample(deviations)
+	}
+	low, high := quantiles(deviations, influence(strata, len(a)))
+	c.CILow, c.CIHigh = max(c.Gain+low, -1), min(c.Gain+high, 1)
 	c.PValue = signFlips(strata, c.Gain, n)
 	return c, nil
 }
@@ -54,7 +68,8 @@ func (j Judge) Compare(a, b []mergesearch.Outcome) (mergesearch.Comparison, erro
 type stratum struct {
 	share       float64 // of the task in the fitness; all shares sum to one
 	differences []float64
-	seed        uint64 // from the item names
+	first       []float64 // the values of the first model, in the same order
+	seed        uint64    // from the item names
 }
 
 func (s stratum) mean() float64 {
@@ -100,7 +115,7 @@ func (j Judge) pair(a, b []mergesearch.Outcome) ([]stratum, error) {
 			return nil, fmt.Errorf("compare: item %s: values %v and %v are not both in [0, 1]", item, a[i].Value, b[i].Value)
 		}
 		s := &strata[k]
-		s.differences = append(s.differences, d)
+		s.differences, s.first = append(s.differences, d), append(s.first, a[i].Value)
 		s.seed = s.seed*0x9e3779b97f4a7c15 + xxh3.HashString(string(item))
 	}
 	for i, t := range j.Benchmark.Tasks {
@@ -130,18 +145,29 @@ func (s *stream) next() uint64 {
 	return z ^ z>>31
 }
 
-// bootstrap returns the 95 % percentile interval of the gain. Exchanging the two
-// models gives the mirrored interval: the draws depend on item names only and the
-// two ranks are symmetric.
-func bootstrap(strata []stratum, gain float64, resamples int) (low, high float64) {
-	deviations := make([]float64, resamples)
+// influence returns by how much one item moves the gain when its difference changes
+// by 1: the root of the mean square over items.
+func influence(strata []stratum, items int) float64 {
+	var sum float64
 	for _, s := range strata {
-		s.resample(deviations)
+		sum += s.share * s.share / float64(len(s.differences))
 	}
-	slices.Sort(deviations)
-	tail := resamples / 40
-	low, high = gain+deviations[tail-1], gain+deviations[resamples-tail]
-	return max(low, -1), min(high, 1)
+	return math.Sqrt(sum / float64(items))
+}
+
+// quantiles returns the ends of the middle 95 % of the deviations, to each of which
+// the sum of two more items was added that move it by extra, either way. Exchanging
+// the two models gives the mirrored interval: the draws depend on item names only and
+// the two ranks are symmetric.
+func quantiles(deviations []float64, extra float64) (low, high float64) {
+	n := 4 * len(deviations)
+	all := make([]float64, 0, n)
+	for _, d := range deviations {
+		all = append(all, d-2*extra, d, d, d+2*extra)
+	}
+	slices.Sort(all)
+	tail := n / 40
+	return all[tail-1], all[n-tail]
 }
 
 // resample adds the deviation of this task's mean in every resample, weighted.

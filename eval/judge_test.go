@@ -65,7 +65,8 @@ func TestCompareLaws(t *testing.T) {
 		if again := compare(t, shuffled, b); again != c {
 			t.Fatalf("another order gives %+v, not %+v", again, c)
 		}
-		if same := compare(t, a, a); same.Gain != 0 || same.CILow != 0 || same.CIHigh != 0 || same.PValue != 1 {
+		// That no item tells two models apart is no proof that none would.
+		if same := compare(t, a, a); same.Gain != 0 || same.CILow != -same.CIHigh || !(same.CIHigh > 0) || same.PValue != 1 || same.Ahead() {
 			t.Fatalf("a model against itself: %+v", same)
 		}
 	})
@@ -103,9 +104,59 @@ func TestSignFlipsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if math.Abs(c.PValue-2.0/16) > 0.01 || c.Gain != 1 || c.CILow != 1 || c.CIHigh != 1 {
-		t.Errorf("%+v, want p = 1/8", c)
+	if math.Abs(c.PValue-2.0/16) > 0.01 || c.Gain != 1 || c.CILow != 0.5 || c.CIHigh != 1 || c.Ahead() {
+		t.Errorf("%+v, want p = 1/8 and two items in doubt", c)
 	}
+}
+
+// Few items decide by what they might have shown: won without a loss, four or five of
+// thirty are no gain, as McNemar's exact test has it (p = 1/8 and 1/16); six are.
+func TestFewWinsAreNoGain(t *testing.T) {
+	one := mergesearch.Benchmark{Tasks: []mergesearch.TaskWeight{{Task: "a", Weight: 1}}}
+	for wins, ahead := range map[int]bool{3: false, 4: false, 5: false, 6: true, 9: true} {
+		a, b := make([]float64, 30), make([]float64, 30)
+		for i := range wins {
+			a[i] = 1
+		}
+		c, err := eval.Judge{Benchmark: one}.Compare(outcomesOf(a, nil), outcomesOf(b, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Ahead() != ahead || (c.CILow > 0) != ahead {
+			t.Errorf("%d wins: %+v", wins, c)
+		}
+	}
+}
+
+// With the worst task as the aim the gain is that of the fitness, which is no mean of
+// differences.
+func TestCompareWorstTask(t *testing.T) {
+	worst := bench
+	worst.Aim = mergesearch.WorstTask
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.SampledFrom([]float64{0, 0.5, 1})
+		n, m := rapid.IntRange(1, 40).Draw(t, "n"), rapid.IntRange(1, 40).Draw(t, "m")
+		draw := func(label string) []mergesearch.Outcome {
+			return outcomesOf(rapid.SliceOfN(value, n, n).Draw(t, label+"a"), rapid.SliceOfN(value, m, m).Draw(t, label+"b"))
+		}
+		a, b := draw("first "), draw("second ")
+		c, err := eval.Judge{Benchmark: worst, Resamples: 400}.Compare(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, _ := worst.Score(a, "")
+		y, _ := worst.Score(b, "")
+		if math.Abs(c.Gain-(x.Fitness-y.Fitness)) > 1e-12 || c.Items != n+m {
+			t.Fatalf("gain %v, fitnesses %v and %v", c.Gain, x.Fitness, y.Fitness)
+		}
+		if !(c.CILow <= c.Gain && c.Gain <= c.CIHigh && c.CILow >= -1 && c.CIHigh <= 1 && c.PValue > 0 && c.PValue <= 1) {
+			t.Fatalf("%+v", c)
+		}
+		mirrored, err := eval.Judge{Benchmark: worst, Resamples: 400}.Compare(b, a)
+		if err != nil || math.Abs(mirrored.CILow+c.CIHigh) > 1e-12 || mirrored.PValue != c.PValue {
+			t.Fatalf("%+v mirrored is %+v, %v", c, mirrored, err)
+		}
+	})
 }
 
 // Over simulated pairs of models the interval covers the true gain about as often

@@ -99,3 +99,14 @@ func standing(t mergesearch.Trial) float64 {
 	}
 	return t.Score.Fitness
 }
+
+// byRank orders trials by outranks, best first.
+func byRank(x, y mergesearch.Trial) int {
+	switch {
+	case outranks(x, y):
+		return -1
+	case outranks(y, x):
+		return 1
+	}
+	return 0
+}

@@ -14,6 +14,7 @@ var (
 	Uniform      = uniform
 	Stream       = stream
 	Outranks     = outranks
+	BestShares   = bestShares
 	RelatedMoves = relatedMoves
 )
 

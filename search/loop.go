@@ -17,16 +17,17 @@ type loop struct {
 	cohorts   int        // begun
 	estimator *Estimator // where cohorts answer different items
 
-	trials    []*attempt // in ask order
-	parents   []*attempt
-	keepers   []*attempt // the parent that each constraint refers to
-	baselines []*attempt // with the greedy soup, last
-	ledger    map[mergesearch.RecipeID]*answers
-	held      map[mergesearch.RecipeID]mergesearch.Candidate
-	spent     map[mergesearch.Split]int
-	tokens    int // of answers to search items
-	reserved  int // tokens that a recommendation will take
-	missing   int
+	trials      []*attempt // in ask order
+	parents     []*attempt
+	keepers     []*attempt // the parent that each constraint refers to
+	baselines   []*attempt // with the greedy soup, last
+	recommended *attempt   // by the algorithm, at the end; nil when it has nothing to recommend
+	ledger      map[mergesearch.RecipeID]*answers
+	held        map[mergesearch.RecipeID]mergesearch.Candidate
+	spent       map[mergesearch.Split]int
+	tokens      int // of answers to search items
+	reserved    int // tokens that a recommendation will take
+	missing     int
 
 	candidates int // of the search, begun
 	stale      int // cohorts in a row without a new recipe
@@ -108,7 +109,7 @@ func (l *loop) search(ctx context.Context) error {
 }
 
 // recommend scores what the algorithm recommends on all search items.
-func (l *loop) recommend(ctx context.Context) error {
+func (l *loop) recommend(ctx context.Context) (err error) {
 	r, ok := l.Algorithm.(Recommender)
 	if !ok {
 		return nil
@@ -118,11 +119,10 @@ func (l *loop) recommend(ctx context.Context) error {
 		return nil
 	}
 	l.enter(PhaseRecommendation)
-	a, err := l.record(ctx, "", individual, l.decode(individual))
-	if err != nil {
+	if l.recommended, err = l.record(ctx, "", individual, l.decode(individual)); err != nil {
 		return err
 	}
-	return l.complete(ctx, a)
+	return l.complete(ctx, l.recommended)
 }
 
 // decode turns a proposal into its recipe; a genome that is not of the space is a

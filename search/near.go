@@ -76,17 +76,6 @@ func usualStarts(space *mergesearch.Space, trials []mergesearch.Trial) []mergese
 	return out
 }
 
-// byRank orders trials by outranks, best first.
-func byRank(x, y mergesearch.Trial) int {
-	switch {
-	case outranks(x, y):
-		return -1
-	case outranks(y, x):
-		return 1
-	}
-	return 0
-}
-
 // Ask draws the next cohort: three quarters around the best recipe.
 func (a *Near) Ask() []mergesearch.Individual {
 	a.round++

@@ -36,8 +36,6 @@ type Report struct {
 
 	Reached  []int          // candidates of the search that answered rung i or more
 	Failures map[string]int // failed trials by reason code
-
-	Shortlist []mergesearch.CandidateID // best first by search items
 }
 
 // BreakerError ends a run in which one reason failed five candidates in a row:

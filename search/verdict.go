@@ -9,14 +9,10 @@ import (
 	"mergesearch"
 )
 
-// verdict ends a run. The shortlist and the parents answer validation items.
-//
-// The winner is the one of the shortlist with the highest fitness over its search
-// and validation items taken together: per task the plain mean over all of these
-// items, then the weighted mean over tasks. Search items alone flatter whoever
-// was selected on them; validation items alone are few. The best parent, which
-// nothing was selected on, is the one with the highest fitness on validation
-// items. Winner, parents and baselines then answer the held-out items.
+// verdict ends a run. The shortlist and the parents answer validation items, which
+// settle the winner (see choose). The best parent, which nothing was selected on, is
+// the one with the highest fitness over search and validation items together. Winner,
+// parents and baselines then answer the held-out items, once.
 //
 // A usual recipe may win: if no candidate beats it, recommending it is right, and
 // its comparison with itself then says so with a gain of zero.
@@ -31,21 +27,21 @@ func (l *loop) verdict(ctx context.Context) (Report, error) {
 		}
 	}
 	r := Report{Stop: l.stop, Candidates: l.progress.Candidates, Reached: l.progress.Reached}
-	for _, a := range shortlist {
-		r.Shortlist = append(r.Shortlist, a.trial.ID())
-	}
 	all := slices.Concat(shortlist, scoredOf(l.parents))
 	if err := l.examine(ctx, mergesearch.ValidationSplit, validation, all); err != nil {
 		return Report{}, err
 	}
-	finalists, err := l.rank(shortlist, validation, slices.Concat(l.rungs[len(l.rungs)-1], validation))
+	finalists, err := l.choose(shortlist, validation)
 	if err != nil {
 		return Report{}, err
 	}
 	if finalists, err = l.byMerit(finalists, slices.Concat(l.rungs[len(l.rungs)-1], validation)); err != nil {
 		return Report{}, err
 	}
-	parents, err := l.rank(scoredOf(l.parents), validation, validation)
+	if r.Shortlist, err = l.describe(finalists, validation); err != nil {
+		return Report{}, err
+	}
+	parents, err := l.rank(scoredOf(l.parents), validation, slices.Concat(l.rungs[len(l.rungs)-1], validation))
 	if err != nil {
 		return Report{}, err
 	}
@@ -60,38 +56,6 @@ func (l *loop) verdict(ctx context.Context) (Report, error) {
 	}
 	l.tally(&r)
 	return r, nil
-}
-
-// shortlist returns the best trials on all search items, best first, each recipe
-// once and parents left out.
-func (l *loop) shortlist() []*attempt {
-	listed := map[mergesearch.RecipeID]bool{}
-	for _, p := range l.parents {
-		listed[p.trial.RecipeID] = true
-	}
-	pool := scoredOf(l.trials)
-	slices.SortStableFunc(pool, func(a, b *attempt) int {
-		switch {
-		case outranks(a.trial, b.trial):
-			return -1
-		case outranks(b.trial, a.trial):
-			return 1
-		}
-		return 0
-	})
-	pool = slices.DeleteFunc(pool, func(a *attempt) bool {
-		again := listed[a.trial.RecipeID]
-		listed[a.trial.RecipeID] = true
-		return again
-	})
-	n := l.Shortlist
-	if n == 0 {
-		n = 8
-	}
-	if l.Benchmark.Several() {
-		return l.frontier(pool, n)
-	}
-	return pool[:min(n, len(pool))]
 }
 
 // examine asks the attempts a split; whoever it shows to be unable to answer is
@@ -159,37 +123,52 @@ func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, pare
 }
 
 // compareAll fills in the result from answers that are all there.
+//
+// Which parent is the best may have been misjudged, and a winner that is ahead of the
+// second best has not beaten the best. So the claim is made only when the winner is
+// ahead of each parent; an intersection of tests needs no correction for their number.
 func (l *loop) compareAll(r *mergesearch.Result, items []mergesearch.ItemID, winner, best *attempt, baselines []*attempt) (err error) {
-	r.BestParent = best.trial.Name
 	if r.Best, err = l.finalist("winner", winner, items); err != nil {
 		return err
 	}
-	if r.Verdict.Comparison, err = l.Judge.Compare(winner.answers.on(items), best.answers.on(items)); err != nil {
+	parents := slices.DeleteFunc(scoredOf(l.parents), func(a *attempt) bool { return len(a.answers.missing(items)) > 0 })
+	if r.Parents, r.AgainstParents, err = l.against(winner, parents, items); err != nil {
 		return err
 	}
-	r.Verdict.BeatsBestParent = r.Verdict.CILow > 0
-	for _, a := range l.parents {
-		if a.trial.State != mergesearch.Scored || len(a.answers.missing(items)) > 0 {
-			continue
-		}
-		f, err := l.finalist(a.trial.Name, a, items)
-		if err != nil {
-			return err
-		}
-		r.Parents = append(r.Parents, f)
+	r.BestParent = best.trial.Name
+	r.Verdict = mergesearch.Verdict{
+		BeatsBestParent: !slices.ContainsFunc(r.AgainstParents, func(c mergesearch.Comparison) bool { return !c.Ahead() }),
+		Comparison:      r.AgainstParents[slices.Index(parents, best)],
 	}
-	for _, a := range baselines {
-		f, err := l.finalist(a.trial.Name, a, items)
-		if err != nil {
-			return err
-		}
-		c, err := l.Judge.Compare(winner.answers.on(items), a.answers.on(items))
-		if err != nil {
-			return err
-		}
-		r.Baselines, r.AgainstBaselines = append(r.Baselines, f), append(r.AgainstBaselines, c)
+	if r.Baselines, r.AgainstBaselines, err = l.against(winner, baselines, items); err != nil {
+		return err
+	}
+	slices.SortStableFunc(baselines, attemptsByRank)
+	if len(baselines) > 0 {
+		r.BestBaseline = baselines[0].trial.Name
 	}
 	return nil
+}
+
+// against compares the winner with others in pairs. Two recipes that gave the same
+// tensors are one model, of which no interval is needed.
+func (l *loop) against(winner *attempt, others []*attempt, items []mergesearch.ItemID) ([]mergesearch.Finalist, []mergesearch.Comparison, error) {
+	var finalists []mergesearch.Finalist
+	var comparisons []mergesearch.Comparison
+	for _, a := range others {
+		f, err := l.finalist(a.trial.Name, a, items)
+		if err != nil {
+			return nil, nil, err
+		}
+		c := mergesearch.Comparison{PValue: 1, Items: len(items)}
+		if winner.answers.fingerprint != a.answers.fingerprint {
+			if c, err = l.Judge.Compare(winner.answers.on(items), a.answers.on(items)); err != nil {
+				return nil, nil, err
+			}
+		}
+		finalists, comparisons = append(finalists, f), append(comparisons, c)
+	}
+	return finalists, comparisons, nil
 }
 
 func (l *loop) finalist(name string, a *attempt, items []mergesearch.ItemID) (mergesearch.Finalist, error) {

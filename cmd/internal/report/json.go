@@ -28,6 +28,7 @@ type Document struct {
 	Constraints []Kept `json:"constraints,omitempty"`
 	Front       *Front `json:"front,omitempty"` // of a run with several objectives
 
+	Shortlist      []Shortlisted  `json:"shortlist"` // what the winner was chosen from, the winner first
 	FailedParents  []FailedParent `json:"failed_parents,omitempty"`
 	HeldoutPeeks   int            `json:"heldout_peeks"`
 	StopReason     string         `json:"stop_reason"`
@@ -54,8 +55,21 @@ type Finalist struct {
 	SearchScore Score                   `json:"search_score"`
 	Heldout     Score                   `json:"heldout"`
 
-	// Ahead is the winner's gain over this model, for baselines.
+	// Ahead is the winner's gain over this model, for parents and baselines.
 	Ahead *Comparison `json:"winner_gain,omitempty"`
+
+	// Optimism is the search score minus the held-out score: selection and luck.
+	Optimism float64 `json:"optimism"`
+}
+
+// Shortlisted is a model that answered validation items.
+type Shortlisted struct {
+	Name       string                  `json:"name,omitempty"` // of a baseline, or "recommendation"
+	Candidate  mergesearch.CandidateID `json:"candidate"`
+	RecipeID   mergesearch.RecipeID    `json:"recipe_id"`
+	Search     Score                   `json:"search_score"`
+	Validation Score                   `json:"validation"`
+	BestShare  float64                 `json:"best_share"` // of resamples of validation items in which it is the best
 }
 
 // Score is a fitness with its parts.
@@ -86,10 +100,21 @@ type Comparison struct {
 	Items  int     `json:"items"`
 }
 
-// Verdict is the winner against the best parent.
+// Verdict is the winner against the best parent, and against the best of the usual
+// recipes.
 type Verdict struct {
 	BeatsBestParent bool   `json:"beats_best_parent"`
 	BestParent      string `json:"best_parent"`
+	Comparison
+	ItemsForHalf int `json:"items_for_half_width"` // held-out items that would halve the interval
+
+	BestBaseline *AgainstBaseline `json:"best_baseline"` // null when there is none
+}
+
+// AgainstBaseline is the winner against the baseline that was best on search items.
+type AgainstBaseline struct {
+	Name  string `json:"name"`
+	Beats bool   `json:"beats"`
 	Comparison
 }
 
@@ -99,7 +124,7 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 	d := Document{
 		Run: s.Run, Dir: s.Dir, Status: s.Status, Seed: s.Seed, Evaluations: s.Evaluations,
 		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Tokens: s.Tokens, Requests: s.Requests,
-		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{},
+		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{}, Shortlist: []Shortlisted{},
 		FailedParents: s.FailedParents, HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
 		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
 	}
@@ -111,19 +136,19 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 	if r := s.Result; r != nil {
 		best := finalist(r.Best, format)
 		d.Best = &best
-		for _, f := range r.Parents {
-			d.Parents = append(d.Parents, finalist(f, format))
+		d.Parents = compared(r.Parents, r.AgainstParents, format)
+		d.Baselines = compared(r.Baselines, r.AgainstBaselines, format)
+		for _, x := range r.Shortlist {
+			d.Shortlist = append(d.Shortlist, Shortlisted{x.Name, x.Candidate, x.RecipeID, ScoreOf(x.Search), ScoreOf(x.Validation), x.BestShare})
 		}
-		for i, f := range r.Baselines {
-			doc := finalist(f, format)
-			if i < len(r.AgainstBaselines) {
-				c := Comparison(r.AgainstBaselines[i])
-				doc.Ahead = &c
-			}
-			d.Baselines = append(d.Baselines, doc)
+		d.Verdict = &Verdict{
+			BeatsBestParent: r.Verdict.BeatsBestParent, BestParent: r.BestParent, Comparison: Comparison(r.Verdict.Comparison),
+			ItemsForHalf: r.Verdict.ItemsForHalf(),
+		}
+		if c, ok := r.AgainstBestBaseline(); ok {
+			d.Verdict.BestBaseline = &AgainstBaseline{Name: r.BestBaseline, Beats: c.Ahead(), Comparison: Comparison(c)}
 		}
 		d.Constraints, d.Front = kept(r.Kept), front(r.Front, format)
-		d.Verdict = &Verdict{BeatsBestParent: r.Verdict.BeatsBestParent, BestParent: r.BestParent, Comparison: Comparison(r.Verdict.Comparison)}
 	}
 	return Write(w, d)
 }
@@ -136,10 +161,24 @@ func Write(w io.Writer, document any) error {
 	return e.Encode(document)
 }
 
+// compared pairs models with the winner's gains over them.
+func compared(models []mergesearch.Finalist, gains []mergesearch.Comparison, format func(mergesearch.Recipe) string) []Finalist {
+	out := []Finalist{}
+	for i, f := range models {
+		doc := finalist(f, format)
+		if i < len(gains) { // stores of earlier versions have none for parents
+			c := Comparison(gains[i])
+			doc.Ahead = &c
+		}
+		out = append(out, doc)
+	}
+	return out
+}
+
 func finalist(f mergesearch.Finalist, format func(mergesearch.Recipe) string) Finalist {
 	return Finalist{
 		Name: f.Name, Candidate: f.Candidate, RecipeID: f.RecipeID, Recipe: format(f.Recipe),
-		Fitness: f.Search.Fitness, SearchScore: ScoreOf(f.Search), Heldout: ScoreOf(f.HeldOut),
+		Fitness: f.Search.Fitness, SearchScore: ScoreOf(f.Search), Heldout: ScoreOf(f.HeldOut), Optimism: f.Optimism(),
 	}
 }
 

@@ -40,8 +40,15 @@ func sample() report.Summary {
 			BeatsBestParent: true,
 			Comparison:      mergesearch.Comparison{Gain: 0.35, CILow: 0.31, CIHigh: 0.39, PValue: 0.0001, Items: 600},
 		},
+		BestBaseline:     "naive soup",
 		AgainstBaselines: []mergesearch.Comparison{{Gain: 0.3, CILow: 0.25, CIHigh: 0.34, PValue: 0.0001, Items: 600}},
+		AgainstParents:   []mergesearch.Comparison{{Gain: 0.7, CILow: 0.6, CIHigh: 0.8, PValue: 0.0001, Items: 600}, {Gain: 0.35, CILow: 0.31, CIHigh: 0.39, PValue: 0.0001, Items: 600}},
+		Shortlist: []mergesearch.Shortlisted{
+			{Candidate: "c0042", RecipeID: "r42", Search: score(0.92, 0.84), Validation: score(0.9, 0.82), BestShare: 0.83},
+			{Name: "naive soup", Candidate: "c0002", RecipeID: "r2", Search: score(0.5, 0.6), Validation: score(0.5, 0.62), BestShare: 0.17},
+		},
 	}
+	result.Best.Search = score(0.92, 0.84)
 	return report.Summary{
 		Run: "demo-s1", Dir: "runs/demo-s1", Status: "done", Seed: 1, Evaluations: 43, Candidates: 40, ItemAnswers: 12345,
 		Elapsed: 83 * time.Second, Reached: []int{40, 12}, RungItems: []int{60, 240},
@@ -77,6 +84,23 @@ func TestText(t *testing.T) {
 	for line := range strings.Lines(b.String()) {
 		if strings.ContainsRune(line, '\x1b') {
 			t.Errorf("a control character reaches the terminal: %q", line)
+		}
+	}
+}
+
+// A gain over the parent that is taken for the best is no claim while another parent
+// may be as good.
+func TestTextNamesTheParentThatIsNotBeaten(t *testing.T) {
+	s := sample()
+	s.Result.Verdict.BeatsBestParent = false
+	s.Result.AgainstParents[0] = mergesearch.Comparison{Gain: 0.01, CILow: -0.02, CIHigh: 0.04, PValue: 0.4, Items: 600}
+	var b bytes.Buffer
+	if err := report.Text(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"does not beat the best parent", "not shown to be better than base: +1.0 points (-2.0 to +4.0)"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, &b)
 		}
 	}
 }

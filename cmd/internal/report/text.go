@@ -121,25 +121,45 @@ func finalists(b *strings.Builder, r mergesearch.Result) {
 }
 
 func verdict(b *strings.Builder, s Summary) {
-	v := s.Result.Verdict
+	r := *s.Result
+	v := r.Verdict
 	says := "does not beat"
 	if v.BeatsBestParent {
 		says = "beats"
 	}
 	fmt.Fprintf(b, "\nverdict: the winner %s the best parent, %s: %+.1f points (95 %% interval %+.1f to %+.1f, p %s, %d items in pairs)\n",
-		says, Plain(s.Result.BestParent), 100*v.Gain, 100*v.CILow, 100*v.CIHigh, pValue(v.PValue), v.Items)
-	for i, c := range s.Result.AgainstBaselines {
-		if name := s.Result.Baselines[i].Name; name == "naive soup" || name == "greedy soup" {
-			fmt.Fprintf(b, "         against %s: %+.1f points (%+.1f to %+.1f)\n", name, 100*c.Gain, 100*c.CILow, 100*c.CIHigh)
+		says, Plain(r.BestParent), 100*v.Gain, 100*v.CILow, 100*v.CIHigh, pValue(v.PValue), v.Items)
+	for i, c := range r.AgainstParents {
+		if !v.BeatsBestParent && v.Ahead() && !c.Ahead() {
+			fmt.Fprintf(b, "         it is not shown to be better than %s: %s\n", Plain(r.Parents[i].Name), points(c))
 		}
 	}
-	keptText(b, s.Result.Kept)
+	for i, c := range r.AgainstBaselines {
+		switch name := r.Baselines[i].Name; name {
+		case r.BestBaseline:
+			fmt.Fprintf(b, "         against %s, the best usual recipe: %s\n", Plain(name), points(c))
+		case "naive soup", "greedy soup":
+			fmt.Fprintf(b, "         against %s: %s\n", name, points(c))
+		}
+	}
+	fmt.Fprintf(b, "         half the width of the interval would take %s held-out items\n", thousands(v.ItemsForHalf()))
+	fmt.Fprintf(b, "         the search said %.3f, held-out items say %.3f: %+.3f, which is selection and luck\n",
+		r.Best.Search.Fitness, r.Best.HeldOut.Fitness, -r.Best.Optimism())
+	if n := len(r.Shortlist); n > 1 {
+		fmt.Fprintf(b, "         of the %d on the shortlist it was the best in %.0f %% of draws of validation items\n", n, 100*r.Shortlist[0].BestShare)
+	}
+	keptText(b, r.Kept)
 	if s.HeldoutPeeks > 0 {
 		fmt.Fprintf(b, "         these held-out items were opened by %d earlier run%s: the interval does not know of them\n", s.HeldoutPeeks, map[bool]string{false: "s"}[s.HeldoutPeeks == 1])
 	}
-	if t := heldOutTroubles(*s.Result); t != "" {
+	if t := heldOutTroubles(r); t != "" {
 		fmt.Fprintf(b, "         %s\n", t)
 	}
+}
+
+// points writes a gain with its interval.
+func points(c mergesearch.Comparison) string {
+	return fmt.Sprintf("%+.1f points (%+.1f to %+.1f)", 100*c.Gain, 100*c.CILow, 100*c.CIHigh)
 }
 
 func heldOutTroubles(r mergesearch.Result) string {
