@@ -94,6 +94,10 @@ func settingsOf(name string) map[string]search.Settings {
 	switch name {
 	case "ga":
 		out[" of three islands"] = search.Settings{Islands: 3, Population: 16}
+	case "cmaes":
+		out[" separable, to the noise"] = search.Settings{Separable: true, Adapt: true, Sigma: 0.3, Answer: "best"}
+	case "catcma":
+		out[" small"] = search.Settings{Population: 4, Sigma: 0.02}
 	case "m2n2":
 		out[" with attraction"] = search.Settings{Attraction: true, Population: 5, Lookahead: 3}
 	case "dns":

@@ -28,6 +28,12 @@ type Settings struct {
 	Lookahead  int // cohorts asked before the first is told, for steady states
 
 	Attraction bool // m2n2: the second parent is drawn for what the first one lacks
+
+	Sigma     float64 // first step, as a share of each gene's range
+	Separable bool    // learn no correlations
+	Adapt     bool    // adapt the learning rates to the noise
+	Start     string  // name of the parent or baseline to start at
+	Answer    string  // "mean" of the distribution, or "best" candidate seen
 }
 
 // given lists the settings that are not zero, by the names of the run file.
@@ -41,6 +47,11 @@ func (s Settings) given() []string {
 		{"islands", s.Islands != 0},
 		{"lookahead", s.Lookahead != 0},
 		{"attraction", s.Attraction},
+		{"sigma", s.Sigma != 0},
+		{"separable", s.Separable},
+		{"adapt", s.Adapt},
+		{"start", s.Start != ""},
+		{"answer", s.Answer != ""},
 	} {
 		if f.set {
 			out = append(out, f.name)
@@ -70,6 +81,12 @@ type entry struct {
 
 // catalogue holds every algorithm by the name that run files use.
 var catalogue = map[string]entry{
+	"catcma": {[]string{"population", "sigma", "answer"}, func(b Brief) (Plan, error) {
+		return plan(NewCatCMA(b.Space, b.Seed, DefaultCMAES().With(b.Settings)))
+	}},
+	"cmaes": {[]string{"population", "sigma", "separable", "adapt", "start", "answer"}, func(b Brief) (Plan, error) {
+		return plan(NewCMAES(b.Space, b.Seed, DefaultCMAES().With(b.Settings)))
+	}},
 	"cycleqd": {[]string{"lookahead"}, func(b Brief) (Plan, error) {
 		settings := DefaultCycleQD()
 		settings.Lookahead = orElse(b.Settings.Lookahead, settings.Lookahead)

@@ -260,7 +260,10 @@ func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 	return search.New(a.Name, search.Brief{
 		Space: s.space, Benchmark: s.benchmark, Items: s.evaluator.Items(mergesearch.SearchSplit),
 		Seed: s.file.Seed, Budget: budget,
-		Settings: search.Settings{Population: a.Population, Islands: a.Islands},
+		Settings: search.Settings{
+			Population: a.Population, Islands: a.Islands, Sigma: a.Sigma,
+			Separable: a.Separable, Adapt: a.Adapt, Start: a.Start, Answer: a.Answer,
+		},
 	})
 }
 

@@ -118,9 +118,14 @@ type Prompts struct {
 // Algorithm names the search algorithm and its settings; zero values take the
 // algorithm's own defaults.
 type Algorithm struct {
-	Name       string `yaml:"name" json:"name"` // one of search.Algorithms; default ga
-	Population int    `yaml:"population" json:"population,omitempty"`
-	Islands    int    `yaml:"islands" json:"islands,omitempty"`
+	Name       string  `yaml:"name" json:"name"` // one of search.Algorithms; default ga
+	Population int     `yaml:"population" json:"population,omitempty"`
+	Islands    int     `yaml:"islands" json:"islands,omitempty"`
+	Sigma      float64 `yaml:"sigma" json:"sigma,omitempty"`         // first step, as a share of each gene's range
+	Separable  bool    `yaml:"separable" json:"separable,omitempty"` // learn no correlations
+	Adapt      bool    `yaml:"adapt" json:"adapt,omitempty"`         // adapt the learning rates to the noise
+	Start      string  `yaml:"start" json:"start,omitempty"`         // name of the parent or baseline to start at
+	Answer     string  `yaml:"answer" json:"answer,omitempty"`       // mean or best
 }
 
 // Race says how many items candidates answer before the weaker ones leave.
