@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"mergesearch"
+	"mergesearch/search/external"
 )
 
 // Brief is what there is to know when an algorithm is chosen and made. All of it
@@ -18,6 +20,7 @@ type Brief struct {
 	Seed      uint64
 	Budget    Budget
 	Settings  Settings
+	Dir       string // of the run file, where the command of a proposer starts
 }
 
 // Settings is what a run file may say about its algorithm, in the words of the
@@ -28,6 +31,9 @@ type Settings struct {
 	Lookahead  int // cohorts asked before the first is told, for steady states
 
 	Attraction bool // m2n2: the second parent is drawn for what the first one lacks
+
+	Command []string      // external: the program that proposes, and its arguments
+	Timeout time.Duration // external: of every wait for it
 }
 
 // given lists the settings that are not zero, by the names of the run file.
@@ -41,6 +47,8 @@ func (s Settings) given() []string {
 		{"islands", s.Islands != 0},
 		{"lookahead", s.Lookahead != 0},
 		{"attraction", s.Attraction},
+		{"command", len(s.Command) > 0},
+		{"timeout", s.Timeout != 0},
 	} {
 		if f.set {
 			out = append(out, f.name)
@@ -80,6 +88,17 @@ var catalogue = map[string]entry{
 	}},
 	"de": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewDE(b.Space, b.Seed, DefaultDE().With(b.Settings).ForBudget(b.Budget.Candidates)))
+	}},
+	"external": {[]string{"population", "lookahead", "command", "timeout"}, func(b Brief) (Plan, error) {
+		return plan(external.New(external.Options{
+			Command: b.Settings.Command, Dir: b.Dir, Timeout: b.Settings.Timeout,
+			Space: b.Space, Benchmark: b.Benchmark, Seed: b.Seed,
+			Budget: external.Budget{
+				Candidates: b.Budget.Candidates, ItemAnswers: b.Budget.ItemAnswers,
+				Tokens: b.Budget.Tokens, Seconds: b.Budget.Time.Seconds(),
+			},
+			Population: b.Settings.Population, Lookahead: orElse(b.Settings.Lookahead, DefaultLookahead),
+		}))
 	}},
 	"ga": {[]string{"population", "islands"}, func(b Brief) (Plan, error) {
 		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))
