@@ -232,26 +232,51 @@ var _ interface {
 	search.SteadyState
 } = (*external.Proposer)(nil)
 
-// A whole run with the proposers of the documentation.
-func TestPythonProposers(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no python3")
+// A whole run with a proposer of the documentation, with one worker and with three
+// and a kill between. PROPOSER names another one to try, such as Optuna's:
+// "python optuna_proposer.py".
+func TestPythonProposer(t *testing.T) {
+	command := strings.Fields(os.Getenv("PROPOSER"))
+	if len(command) == 0 {
+		script, err := filepath.Abs("../../docs/peers/search/random_proposer.py")
+		if err != nil {
+			t.Fatal(err)
+		}
+		command = []string{"python3", script}
 	}
-	script, err := filepath.Abs("../../docs/peers/search/random_proposer.py")
-	if err != nil {
+	if _, err := exec.LookPath(command[0]); err != nil {
+		t.Skip(err)
+	}
+	f := searchtest.NewFamily(2, searchtest.Items{Search: 20, Validation: 10, HeldOut: 20})
+	try := func(rec *searchtest.Recorder, workers int) (search.Report, error) {
+		p := propose(t, "", func(o *external.Options) {
+			o.Command, o.Space, o.Benchmark, o.Lookahead, o.Timeout = command, f.Space, f.Benchmark(), 4, time.Minute
+			o.Stderr = t.Output()
+		})
+		return search.Run(t.Context(), search.Options{
+			Space: f.Space, Benchmark: f.Benchmark(), Algorithm: p,
+			Builder: f, Scorer: f, Judge: searchtest.Judge{Benchmark: f.Benchmark()}, Recorder: rec,
+			Race: search.Race{Keep: 1}, Budget: search.Budget{Candidates: 40}, Workers: workers,
+		})
+	}
+	whole, rec := searchtest.NewRecorder(), searchtest.NewRecorder()
+	want, err := try(whole, 1)
+	if err != nil || want.Candidates != 40 {
+		t.Fatalf("%d candidates, error %v", want.Candidates, err)
+	}
+	cut := errors.New("power cut")
+	rec.Fault = func(call int) error {
+		if call >= whole.Calls()*2/3 {
+			return cut
+		}
+		return nil
+	}
+	if _, err := try(rec, 3); !errors.Is(err, cut) {
 		t.Fatal(err)
 	}
-	f, rec := searchtest.NewFamily(2, searchtest.Items{Search: 20, Validation: 10, HeldOut: 20}), searchtest.NewRecorder()
-	p := propose(t, "", func(o *external.Options) {
-		o.Command, o.Space, o.Benchmark, o.Lookahead = []string{python, script}, f.Space, f.Benchmark(), 4
-	})
-	r, err := search.Run(t.Context(), search.Options{
-		Space: f.Space, Benchmark: f.Benchmark(), Algorithm: p,
-		Builder: f, Scorer: f, Judge: searchtest.Judge{Benchmark: f.Benchmark()}, Recorder: rec,
-		Race: search.Race{Keep: 1}, Budget: search.Budget{Candidates: 30}, Workers: 2,
-	})
-	if err != nil || r.Candidates != 30 {
-		t.Errorf("%d candidates, error %v", r.Candidates, err)
+	rec.Fault = nil
+	if got, err := try(rec, 3); err != nil || rec.Hash() != whole.Hash() || got.Best.RecipeID != want.Best.RecipeID {
+		t.Errorf("resumed: error %v, hash %s, want %s", err, rec.Hash(), whole.Hash())
 	}
+	t.Logf("best of %d: %.3f on search items", want.Candidates, want.Best.Search.Fitness)
 }
