@@ -2,6 +2,7 @@ package search_test
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 
@@ -61,6 +62,9 @@ func TestConform(t *testing.T) {
 		accepted := 0
 		for kind, space := range conformSpaces() {
 			for variant, settings := range settingsOf(name) {
+				if variant != "" && kind != "small" {
+					continue
+				}
 				brief := func(seed uint64) search.Brief {
 					b := searchtest.Brief(space, seed)
 					b.Settings = settings
@@ -92,6 +96,9 @@ func TestConform(t *testing.T) {
 func settingsOf(name string) map[string]search.Settings {
 	out := map[string]search.Settings{"": {}}
 	switch name {
+	case "external":
+		out[""] = search.Settings{Command: []string{must(os.Executable()), "propose"}}
+		out[" in cohorts"] = search.Settings{Command: out[""].Command, Population: 6, Lookahead: 1}
 	case "ga":
 		out[" of three islands"] = search.Settings{Islands: 3, Population: 16}
 	case "cmaes":

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"mergesearch"
+	"mergesearch/search/external"
 )
 
 // Brief is what there is to know when an algorithm is chosen and made. All of it
@@ -18,6 +20,7 @@ type Brief struct {
 	Seed      uint64
 	Budget    Budget
 	Settings  Settings
+	Dir       string // of the run file, where the command of a proposer starts
 }
 
 // Settings is what a run file may say about its algorithm, in the words of the
@@ -29,11 +32,13 @@ type Settings struct {
 
 	Attraction bool // m2n2: the second parent is drawn for what the first one lacks
 
-	Sigma     float64 // first step, as a share of each gene's range
-	Separable bool    // learn no correlations
-	Adapt     bool    // adapt the learning rates to the noise
-	Start     string  // name of the parent or baseline to start at
-	Answer    string  // "mean" of the distribution, or "best" candidate seen
+	Sigma     float64       // first step, as a share of each gene's range
+	Separable bool          // learn no correlations
+	Adapt     bool          // adapt the learning rates to the noise
+	Start     string        // name of the parent or baseline to start at
+	Answer    string        // "mean" of the distribution, or "best" candidate seen
+	Command   []string      // external: the program that proposes, and its arguments
+	Timeout   time.Duration // external: of every wait for it
 }
 
 // given lists the settings that are not zero, by the names of the run file.
@@ -52,6 +57,8 @@ func (s Settings) given() []string {
 		{"adapt", s.Adapt},
 		{"start", s.Start != ""},
 		{"answer", s.Answer != ""},
+		{"command", len(s.Command) > 0},
+		{"timeout", s.Timeout != 0},
 	} {
 		if f.set {
 			out = append(out, f.name)
@@ -97,6 +104,17 @@ var catalogue = map[string]entry{
 	}},
 	"de": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewDE(b.Space, b.Seed, DefaultDE().With(b.Settings).ForBudget(b.Budget.Candidates)))
+	}},
+	"external": {[]string{"population", "lookahead", "command", "timeout"}, func(b Brief) (Plan, error) {
+		return plan(external.New(external.Options{
+			Command: b.Settings.Command, Dir: b.Dir, Timeout: b.Settings.Timeout,
+			Space: b.Space, Benchmark: b.Benchmark, Seed: b.Seed,
+			Budget: external.Budget{
+				Candidates: b.Budget.Candidates, ItemAnswers: b.Budget.ItemAnswers,
+				Tokens: b.Budget.Tokens, Seconds: b.Budget.Time.Seconds(),
+			},
+			Population: b.Settings.Population, Lookahead: orElse(b.Settings.Lookahead, DefaultLookahead),
+		}))
 	}},
 	"ga": {[]string{"population", "islands"}, func(b Brief) (Plan, error) {
 		return plan(NewGA(b.Space, b.Seed, DefaultGA().With(b.Settings).ForBudget(b.Budget.Candidates)))

@@ -3,6 +3,7 @@ package search_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
@@ -10,10 +11,20 @@ import (
 
 	"mergesearch"
 	"mergesearch/search"
+	"mergesearch/search/external/externaltest"
 	"mergesearch/search/searchtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The test binary is a proposer outside the process too: "propose".
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "propose" {
+		if err := externaltest.Propose(os.Stdin, os.Stdout); err != nil {
+			panic(err)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var fewItems = searchtest.Items{Search: 24, Validation: 16, HeldOut: 24}
 

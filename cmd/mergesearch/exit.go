@@ -13,6 +13,7 @@ import (
 	"mergesearch/eval"
 	"mergesearch/merge/kernel/cuda"
 	"mergesearch/search"
+	"mergesearch/search/external"
 	"mergesearch/store"
 )
 
@@ -100,6 +101,7 @@ func codeOf(err error) int {
 		scorer   *eval.ScorerError
 		judge    *eval.JudgeError
 		gpu      *cuda.Error
+		proposer *external.Error
 	)
 	switch {
 	case errors.As(err, &ended):
@@ -116,7 +118,7 @@ func codeOf(err error) int {
 		return exitLocked
 	case errors.As(err, &damaged):
 		return exitDamaged
-	case errors.As(err, &endpoint), errors.As(err, &scorer), errors.As(err, &judge), errors.As(err, &gpu), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
+	case errors.As(err, &endpoint), errors.As(err, &scorer), errors.As(err, &judge), errors.As(err, &gpu), errors.As(err, &proposer), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
 		return exitUnfit
 	}
 	return exitBug

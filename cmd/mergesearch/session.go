@@ -259,10 +259,12 @@ func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 	a := s.file.Algorithm
 	return search.New(a.Name, search.Brief{
 		Space: s.space, Benchmark: s.benchmark, Items: s.evaluator.Items(mergesearch.SearchSplit),
-		Seed: s.file.Seed, Budget: budget,
+		Seed: s.file.Seed, Budget: budget, Dir: s.file.Path("."),
 		Settings: search.Settings{
 			Population: a.Population, Islands: a.Islands, Sigma: a.Sigma,
 			Separable: a.Separable, Adapt: a.Adapt, Start: a.Start, Answer: a.Answer,
+			Lookahead: a.Lookahead, Attraction: a.Attraction,
+			Command: a.Command, Timeout: time.Duration(a.Timeout * float64(time.Second)),
 		},
 	})
 }

@@ -121,11 +121,16 @@ type Algorithm struct {
 	Name       string  `yaml:"name" json:"name"` // one of search.Algorithms; default ga
 	Population int     `yaml:"population" json:"population,omitempty"`
 	Islands    int     `yaml:"islands" json:"islands,omitempty"`
-	Sigma      float64 `yaml:"sigma" json:"sigma,omitempty"`         // first step, as a share of each gene's range
-	Separable  bool    `yaml:"separable" json:"separable,omitempty"` // learn no correlations
-	Adapt      bool    `yaml:"adapt" json:"adapt,omitempty"`         // adapt the learning rates to the noise
-	Start      string  `yaml:"start" json:"start,omitempty"`         // name of the parent or baseline to start at
-	Answer     string  `yaml:"answer" json:"answer,omitempty"`       // mean or best
+	Sigma      float64 `yaml:"sigma" json:"sigma,omitempty"`           // first step, as a share of each gene's range
+	Separable  bool    `yaml:"separable" json:"separable,omitempty"`   // learn no correlations
+	Adapt      bool    `yaml:"adapt" json:"adapt,omitempty"`           // adapt the learning rates to the noise
+	Start      string  `yaml:"start" json:"start,omitempty"`           // name of the parent or baseline to start at
+	Answer     string  `yaml:"answer" json:"answer,omitempty"`         // mean or best
+	Lookahead  int     `yaml:"lookahead" json:"lookahead,omitempty"`   // cohorts asked before the first is told; default 8
+	Attraction bool    `yaml:"attraction" json:"attraction,omitempty"` // m2n2: choose a mate for what the first parent lacks
+
+	Command []string `yaml:"command" json:"command,omitempty"` // external: program and arguments, started beside the run file
+	Timeout float64  `yaml:"timeout" json:"timeout,omitempty"` // external: seconds of every wait for it; default 60
 }
 
 // Race says how many items candidates answer before the weaker ones leave.
@@ -276,8 +281,8 @@ func (r *RunFile) check() error {
 		return refuse("tasks", "no task listed", "list task files under tasks:")
 	case r.Shortlist < 1:
 		return refuse("shortlist", "must be at least 1", "")
-	case r.Algorithm.Population < 0 || r.Algorithm.Islands < 0:
-		return refuse("algorithm", "population and islands cannot be negative", "")
+	case r.Algorithm.Population < 0 || r.Algorithm.Islands < 0 || r.Algorithm.Lookahead < 0 || !(r.Algorithm.Timeout >= 0):
+		return refuse("algorithm", "its numbers cannot be negative", "")
 	case r.Race.Keep <= 0 || r.Race.Keep > 1:
 		return refuse("race.keep", fmt.Sprintf("%v is not a share", r.Race.Keep), "give the share of a cohort that goes on, above 0 and up to 1")
 	case r.Budget == Budget{}:
