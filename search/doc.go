@@ -33,8 +33,7 @@
 //   - Fitness is higher-is-better. eaopt minimises; the sign changes in
 //     organism.go and nowhere else.
 //   - Held-out items are asked once, of the winner, the parents, the baselines and
-//     the members of the front,
-//     after everything was decided.
+//     the members of the front, after everything was decided.
 //
 // Not here: how tensors are merged (merge), how items are answered and models
 // compared (eval), what is kept on disk (store), run files and flags (cmd). An
