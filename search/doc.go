@@ -6,7 +6,8 @@
 // The loop (loop.go) is the place to start: parents, usual recipes and greedy
 // soup, then ask, decode, build, score, record, tell, then the verdict. The
 // files around it hold one step each: fixed.go what every run scores first,
-// batch.go and attempt.go the candidates in flight, race.go who goes on,
+// batch.go and attempt.go the candidates in flight, tokens.go their budget of tokens,
+// steer.go costs and constraints, race.go who goes on, frontier.go the front,
 // verdict.go who wins.
 //
 // Types to know:
@@ -31,8 +32,8 @@
 //     stage ends the run and is never a score; a broken call is a panic.
 //   - Fitness is higher-is-better. eaopt minimises; the sign changes in
 //     organism.go and nowhere else.
-//   - Held-out items are asked once, of the winner, the parents and the baselines,
-//     after everything was decided.
+//   - Held-out items are asked once, of the winner, the parents, the baselines and
+//     the members of the front, after everything was decided.
 //
 // Not here: how tensors are merged (merge), how items are answered and models
 // compared (eval), what is kept on disk (store), run files and flags (cmd). An

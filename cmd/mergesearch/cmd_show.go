@@ -87,6 +87,12 @@ func showCandidate(ctx context.Context, w io.Writer, r *store.Reader, id mergese
 	}
 	if d.Score != nil {
 		fmt.Fprintf(&b, "fitness %.3f ± %.3f on %d search items\n", d.Score.Fitness, d.Score.StdErr, d.Score.Items)
+		if d.Score.Cost > 0 {
+			fmt.Fprintf(&b, "  of which costs took %.3f\n", d.Score.Cost)
+		}
+		if d.Score.Violation > 0 {
+			fmt.Fprintf(&b, "  constraints violated by %.3f\n", d.Score.Violation)
+		}
 		for _, task := range d.Score.Tasks {
 			fmt.Fprintf(&b, "  %-16s %.3f ± %.3f (%d items, %d truncated, %d empty, %d missing)\n", report.Plain(task.Task), task.Value, task.StdErr, task.Items, task.Truncated, task.Empty, task.Missing)
 		}

@@ -94,7 +94,7 @@ func describeTrials(s *report.Summary, trials []store.Trial) {
 			s.Reached[rung]++
 		}
 		s.RungItems[t.Rung] = max(s.RungItems[t.Rung], t.Score.Items)
-		if t.State == mergesearch.Scored && t.Score.Fitness > best {
+		if t.State == mergesearch.Scored && t.Score.Merit() > best {
 			best = t.Score.Fitness
 			s.Curve = append(s.Curve, report.Point{Trial: s.Candidates - 1, Fitness: best})
 		}

@@ -85,11 +85,12 @@ func frontText(b *strings.Builder, s Summary) {
 	if f == nil {
 		return
 	}
-	fmt.Fprintf(b, "\nfront of %d, hypervolume %.3f (parents %.3f)\n%-14s", len(f.Members), f.Hypervolume, f.ParentHypervolume, "")
+	fmt.Fprintf(b, "\nfront of %d, hypervolume %.3f (parents %.3f)\n", len(f.Members), f.Hypervolume, f.ParentHypervolume)
+	header := fmt.Sprintf("%-14s", "")
 	for _, name := range f.Objectives {
-		fmt.Fprintf(b, "  %-22s", clip(name, 22))
+		header += fmt.Sprintf("  %-22s", clip(name, 22))
 	}
-	b.WriteByte('\n')
+	b.WriteString(strings.TrimRight(header, " ") + "\n")
 	for _, m := range f.Members {
 		label := string(m.Candidate)
 		if m.Candidate == s.Result.Best.Candidate {
@@ -105,17 +106,14 @@ func frontText(b *strings.Builder, s Summary) {
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	fmt.Fprintf(b, "gains in points over %s; + and -: the interval is above or below zero\nexport any of them: mergesearch export %s %s OUT\n",
+	fmt.Fprintf(b, "gains in points over %s; *: the interval leaves out zero\nexport any of them: mergesearch export %s %s OUT\n",
 		plainList(f.BestParents), Plain(s.Dir), f.Members[0].Candidate)
 }
 
-// mark says on which side of zero a gain is.
+// mark stars a gain whose interval leaves out zero.
 func mark(c mergesearch.Comparison) string {
-	switch {
-	case c.CILow > 0:
-		return "+"
-	case c.CIHigh < 0:
-		return "-"
+	if c.CILow > 0 || c.CIHigh < 0 {
+		return "*"
 	}
 	return ""
 }

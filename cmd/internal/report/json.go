@@ -78,6 +78,9 @@ type Score struct {
 	StdErr  float64     `json:"stderr"`
 	Items   int         `json:"items"`
 	Tasks   []TaskScore `json:"tasks,omitempty"`
+
+	Cost      float64 `json:"cost,omitempty"`      // deducted from the fitness
+	Violation float64 `json:"violation,omitempty"` // of the constraints; such a score comes after all without
 }
 
 // TaskScore is the score of one task.
@@ -184,7 +187,7 @@ func finalist(f mergesearch.Finalist, format func(mergesearch.Recipe) string) Fi
 
 // ScoreOf returns the document of a score.
 func ScoreOf(s mergesearch.Score) Score {
-	d := Score{Fitness: s.Fitness, StdErr: s.StdErr, Items: s.Items}
+	d := Score{Fitness: s.Fitness, StdErr: s.StdErr, Items: s.Items, Cost: s.Cost, Violation: s.Violation}
 	for _, t := range s.Tasks {
 		d.Tasks = append(d.Tasks, TaskScore(t))
 	}

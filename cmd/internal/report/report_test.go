@@ -105,6 +105,43 @@ func TestTextNamesTheParentThatIsNotBeaten(t *testing.T) {
 	}
 }
 
+// withFront is the sample of a run with two objectives, a cost and a constraint.
+func withFront() report.Summary {
+	s := sample()
+	gain := func(g, low, high float64) mergesearch.Comparison {
+		return mergesearch.Comparison{Gain: g, CILow: low, CIHigh: high, PValue: 0.01, Items: 300}
+	}
+	member := func(id mergesearch.CandidateID, a, b float64, gains ...mergesearch.Comparison) mergesearch.FrontMember {
+		f := s.Result.Best
+		f.Name, f.Candidate, f.HeldOut = "", id, score(a, b)
+		measures := func(off float64) []mergesearch.Measure {
+			return []mergesearch.Measure{{Name: "arithmetic", Value: a + off, StdErr: 0.02}, {Name: "a task with a long name", Value: b + off, StdErr: 0.02}, {Name: "depth", Value: -24}}
+		}
+		return mergesearch.FrontMember{Finalist: f, Chosen: measures(0.01), Measures: measures(0), Gains: gains}
+	}
+	s.Result.Front = &mergesearch.Front{
+		Objectives: []string{"arithmetic", "a task with a long name", "depth"}, BestParents: []string{"expert-\x1b[31mred", "base"},
+		Reference: []float64{0, 0, -26.4}, Hypervolume: 1.9, ParentHypervolume: 0.3,
+		Members: []mergesearch.FrontMember{
+			member("c0042", 0.9, 0.8, gain(0, -0.01, 0.01), gain(0.6, 0.5, 0.7)), member("c0050", 0.7, 0.85, gain(-0.2, -0.3, -0.1), gain(0.65, 0.6, 0.7)),
+		},
+	}
+	s.Result.Kept = []mergesearch.Kept{{Constraint: mergesearch.Constraint{Task: "arithmetic", Keep: 0.98, Parent: "base"}, Value: 0.9, Reference: 0.95}}
+	return s
+}
+
+func TestFront(t *testing.T) {
+	var text, document bytes.Buffer
+	if err := report.Text(&text, withFront()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "front.txt", text.Bytes())
+	if err := report.JSON(&document, withFront(), func(r mergesearch.Recipe) string { return "merge_method: " + r.Method + "\n" }); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "front.json", document.Bytes())
+}
+
 func TestTextOfAnUnfinishedRun(t *testing.T) {
 	s := sample()
 	s.Result, s.BestDir, s.Curve, s.StopReason = nil, "", nil, "not finished"
