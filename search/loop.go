@@ -166,7 +166,7 @@ func (l *loop) chooseItems() {
 		if a, ok := l.Algorithm.(ItemChooser); ok {
 			undecided = a.ChooseItems(most)
 		} else {
-			undecided = l.estimator.Undecided(most, l.Seed, l.cohorts)
+			undecided = l.estimator.Undecided(most)
 		}
 	}
 	items := l.Scorer.Items(mergesearch.SearchSplit)

@@ -361,3 +361,32 @@ func (m *Model) AddMean(task int) int {
 	}
 	return i
 }
+
+// Locate returns what abilities lie behind some answers, by task, and the variance,
+// for a candidate whose place is not known: that of the average candidate is the
+// prior. Fit comes first.
+func (m *Model) Locate(answers []Observation) (mean, variance []float64) {
+	f := make([]float64, m.basis.size())
+	f[0] = 1
+	for t, q := range m.posteriors {
+		prior := q.at(f)
+		at, precision := prior, 1/(m.Hyper.Residual+q.variance(f))
+		h := precision
+		for range 6 {
+			g := precision * (prior - at)
+			h = precision
+			for _, o := range answers {
+				it := &m.Items[o.Item]
+				if it.Task != t {
+					continue
+				}
+				a, p := it.Slope(), it.Chance(at)
+				g += o.Weight * a * (o.Value - p)
+				h += o.Weight * a * a * max(p*(1-p), 0.01)
+			}
+			at += clip(g/h, 1)
+		}
+		mean, variance = append(mean, at), append(variance, 1/h)
+	}
+	return mean, variance
+}
