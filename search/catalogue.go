@@ -126,7 +126,14 @@ var catalogue = map[string]entry{
 	"nsga2": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewNSGA2(b.Space, b.Benchmark, b.Seed, DefaultNSGA2().With(b.Settings).ForBudget(b.Budget.Candidates)))
 	}},
-	"surrogate": {[]string{"population"}, func(b Brief) (Plan, error) { return b.surrogate() }},
+	"halton": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewHalton(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
+	}},
+	"near": {[]string{"population"}, func(b Brief) (Plan, error) {
+		return plan(NewNear(b.Space, b.Seed, orElse(b.Settings.Population, 24), 0.1))
+	}},
+	"ridge":     {[]string{"population"}, Brief.ridge},
+	"surrogate": {[]string{"population"}, Brief.surrogate},
 	"random": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewRandom(b.Space, b.Seed, orElse(b.Settings.Population, 24)))
 	}},
@@ -169,3 +176,6 @@ func orElse[T comparable](x, otherwise T) T {
 	}
 	return x
 }
+
+// auto chooses among the others, so it joins them late.
+func init() { catalogue["auto"] = entry{[]string{"population"}, Brief.auto} }

@@ -1,113 +1,96 @@
 package search
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"mergesearch"
+	"mergesearch/search/surrogate"
 )
 
-// Estimator makes candidates comparable that answered different items. It knows of
-// every search item how often it was solved, by parents, baselines and candidates
-// that were told.
+// Estimator makes candidates comparable that answered different items, and says which
+// items tell candidates apart. It fits a difficulty and a slope for each search item
+// and an ability for each task to what parents, baselines and candidates answered; it
+// knows nothing of their genes.
 //
-// A level is the fitness with control variates: the mean over the answered items of
-// the difference to their pass rates, added to the mean pass rate of all items, task
-// by task. That takes out how hard a cohort's items were. It repairs the level of a
-// score and not its order: inside a cohort the correction is one constant, and the
-// paired difference decides.
-//
-// Pass rates are posterior means under a Beta(1, 1) prior, so an item never asked
-// counts as half solved. Levels of the first cohorts are therefore rough.
+// A level is the fitness on all search items that the abilities behind some answers
+// lead to. It is no score: it leans on the model, and the fewer the answers, on the
+// other candidates. Where all answered the same items the score needs no such help.
 type Estimator struct {
 	benchmark mergesearch.Benchmark
-	tasks     map[string][]mergesearch.ItemID // search items, in their order
-	tallies   map[mergesearch.ItemID]*tally
-}
-
-// tally counts the answers to an item.
-type tally struct{ asked, solved float64 }
-
-// rate is the posterior mean of the pass rate.
-func (t *tally) rate() float64 { return (t.solved + 1) / (t.asked + 2) }
-
-// spread is the expectation of rate (1 - rate): how much the next two candidates can
-// be expected to disagree.
-func (t *tally) spread() float64 {
-	a, b := t.solved+1, t.asked-t.solved+1
-	return a * b / ((a + b) * (a + b + 1))
+	ids       []mergesearch.ItemID
+	items     map[mergesearch.ItemID]int
+	model     *surrogate.Model
+	known     map[mergesearch.RecipeID]int // candidates of the model
 }
 
 // NewEstimator knows nothing yet of the items of the search split.
 func NewEstimator(b mergesearch.Benchmark, items []mergesearch.Item) *Estimator {
-	e := &Estimator{benchmark: b, tasks: byTask(items), tallies: map[mergesearch.ItemID]*tally{}}
-	for _, item := range items {
-		e.tallies[item.ID] = &tally{}
+	e := &Estimator{benchmark: b, items: map[mergesearch.ItemID]int{}, known: map[mergesearch.RecipeID]int{}}
+	place, weights := map[string]int{}, []float64{}
+	for t, task := range b.Tasks {
+		place[task.Task] = t
+		weights = append(weights, task.Weight)
 	}
+	var tasks []int
+	for i, item := range items {
+		e.items[item.ID] = i
+		e.ids = append(e.ids, item.ID)
+		tasks = append(tasks, place[item.Task])
+	}
+	e.model = surrogate.New(tasks, weights, surrogate.NewBasis(nil, nil))
+	e.model.Worst = b.Aim == mergesearch.WorstTask
+	e.model.Fit()
 	return e
 }
 
-// Tell counts what the trials answered.
+// Tell takes over what the trials answered.
 func (e *Estimator) Tell(trials []mergesearch.Trial) {
 	for _, t := range trials {
-		for _, o := range t.Outcomes {
-			if tally := e.tallies[o.Item]; tally != nil {
-				tally.asked++
-				tally.solved += o.Value
-			}
+		if _, again := e.known[t.RecipeID]; again && t.RecipeID != "" || len(t.Outcomes) == 0 {
+			continue
 		}
+		e.known[t.RecipeID] = e.model.Add(nil, e.observed(t.Outcomes))
 	}
+	e.model.Fit()
 }
 
-// Level estimates the fitness on all search items. A task without outcomes counts
-// as its items' mean pass rate. The standard error is that of the differences.
-func (e *Estimator) Level(outcomes []mergesearch.Outcome) mergesearch.Estimate {
-	type sums struct{ n, d, dd float64 }
-	by := map[string]*sums{}
+// observed leaves out answers that are missing and items of no use.
+func (e *Estimator) observed(outcomes []mergesearch.Outcome) []surrogate.Observation {
+	var out []surrogate.Observation
 	for _, o := range outcomes {
-		s := by[o.Item.Task()]
-		if s == nil {
-			s = &sums{}
-			by[o.Item.Task()] = s
+		if i, ok := e.items[o.Item]; ok && !o.Missing {
+			out = append(out, surrogate.Observation{Item: i, Value: o.Value, Weight: 1})
 		}
-		d := o.Value - e.tallies[o.Item].rate()
-		s.n, s.d, s.dd = s.n+1, s.d+d, s.dd+d*d
 	}
-	var level, variance, total float64
-	for _, t := range e.benchmark.Tasks {
-		rate := 0.0
-		for _, id := range e.tasks[t.Task] {
-			rate += e.tallies[id].rate() / float64(len(e.tasks[t.Task]))
-		}
-		if s := by[t.Task]; s != nil {
-			rate += s.d / s.n
-			if s.n > 1 {
-				variance += t.Weight * t.Weight * max(0, s.dd-s.d*s.d/s.n) / (s.n * (s.n - 1))
-			}
-		}
-		level += t.Weight * rate
-		total += t.Weight
+	return out
+}
+
+// Level estimates the fitness on all search items of whoever answered so.
+func (e *Estimator) Level(outcomes []mergesearch.Outcome) mergesearch.Estimate {
+	mean, variance := e.model.Locate(e.observed(outcomes))
+	level, share := e.model.Level(mean), 0.0
+	for t := range mean {
+		moved := append([]float64(nil), mean...)
+		sd := math.Sqrt(variance[t])
+		moved[t] += sd
+		d := e.model.Level(moved) - level
+		share += d * d
 	}
-	return mergesearch.Estimate{Fitness: level / total, StdErr: math.Sqrt(variance) / total}
+	return mergesearch.Estimate{Fitness: level, StdErr: math.Sqrt(share)}
 }
 
 // Undecided returns so many items of each task, or all of a task that has no more,
-// those first about which candidates can be expected to disagree most: an item that
-// half of many solved before one that nobody was asked, and that before one that all
-// solved. Ties fall by the seed and the cohort.
-func (e *Estimator) Undecided(perTask int, seed uint64, cohort int) []mergesearch.ItemID {
+// those first whose answers say most about candidates of the usual abilities: those
+// that about half of these solve, and of them those with the steepest curve.
+func (e *Estimator) Undecided(perTask int) []mergesearch.ItemID {
 	var out []mergesearch.ItemID
-	for _, t := range e.benchmark.Tasks {
-		ids := e.tasks[t.Task]
-		var order []mergesearch.ItemID
-		for _, at := range stream(seed, "undecided "+t.Task, uint64(cohort)).Perm(len(ids)) {
-			order = append(order, ids[at])
+	mean, _ := e.model.Locate(nil)
+	spread := 1.2 * math.Sqrt(e.model.Hyper.Residual)
+	for t := range e.benchmark.Tasks {
+		order := e.model.Informative(t, mean[t]-spread, mean[t]+spread)
+		for _, i := range order[:min(perTask, len(order))] {
+			out = append(out, e.ids[i])
 		}
-		slices.SortStableFunc(order, func(a, b mergesearch.ItemID) int {
-			return cmp.Compare(e.tallies[b].spread(), e.tallies[a].spread())
-		})
-		out = append(out, order[:min(perTask, len(order))]...)
 	}
 	return out
 }

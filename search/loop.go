@@ -166,10 +166,16 @@ func (l *loop) chooseItems() {
 		if a, ok := l.Algorithm.(ItemChooser); ok {
 			undecided = a.ChooseItems(most)
 		} else {
-			undecided = l.estimator.Undecided(most, l.Seed, l.cohorts)
+			undecided = l.estimator.Undecided(most)
 		}
 	}
-	l.rungs = l.Race.cohortRungs(l.rungs, l.Scorer.Items(mergesearch.SearchSplit), undecided, l.Seed, l.cohorts)
+	items := l.Scorer.Items(mergesearch.SearchSplit)
+	if len(l.keepers) > 0 { // a constraint's parent must have answered them too
+		items = slices.DeleteFunc(slices.Clone(items), func(i mergesearch.Item) bool {
+			return !slices.Contains(l.rungs[len(l.rungs)-1], i.ID)
+		})
+	}
+	l.rungs = l.Race.cohortRungs(l.rungs, items, undecided, l.Seed, l.cohorts)
 }
 
 // propose asks the algorithm for a cohort. It sets stop when there is nothing to

@@ -104,19 +104,22 @@ func (r Race) rungs(items []mergesearch.Item, seed uint64) [][]mergesearch.ItemI
 
 // cohortRungs draws the items of a cohort's rungs: for each task an order of its
 // items, of which each rung before the last takes a longer beginning. The last rung
-// is that of the run. Without an order of undecided items the items are fresh.
+// is that of the run. Items that are not among the undecided ones follow in random
+// order, so without any the items are fresh.
 func (r Race) cohortRungs(fixed [][]mergesearch.ItemID, items []mergesearch.Item, undecided []mergesearch.ItemID, seed uint64, cohort int) [][]mergesearch.ItemID {
 	place := map[mergesearch.ItemID]int{} // in its task's order
-	if undecided != nil {
-		count := map[string]int{}
+	for task, ids := range byTask(items) {
+		next := 0
 		for _, id := range undecided {
-			place[id] = count[id.Task()]
-			count[id.Task()]++
+			if id.Task() == task && slices.Contains(ids, id) {
+				place[id] = next
+				next++
+			}
 		}
-	} else {
-		for task, ids := range byTask(items) {
-			for k, at := range stream(seed, "items "+task, uint64(cohort)).Perm(len(ids)) {
-				place[ids[at]] = k
+		for _, at := range stream(seed, "items "+task, uint64(cohort)).Perm(len(ids)) {
+			if _, in := place[ids[at]]; !in {
+				place[ids[at]] = next
+				next++
 			}
 		}
 	}
@@ -124,7 +127,7 @@ func (r Race) cohortRungs(fixed [][]mergesearch.ItemID, items []mergesearch.Item
 	for rung := range len(fixed) - 1 {
 		out[rung] = nil
 		for _, item := range items {
-			if at, in := place[item.ID]; in && at < r.Rungs[rung] {
+			if place[item.ID] < r.Rungs[rung] {
 				out[rung] = append(out[rung], item.ID)
 			}
 		}

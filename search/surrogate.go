@@ -27,7 +27,8 @@ type Surrogate struct {
 	means    []int // of each task, the item that stands for an outcome-less score
 
 	coordinates coordinates
-	start       mergesearch.Genome // the best usual recipe
+	from        mergesearch.Genome // where to start; nil for the best usual recipe
+	start       mergesearch.Genome
 	model       *surrogate.Model
 	centre      []float64
 	low, high   []float64 // abilities of the last cohort, by task
@@ -36,8 +37,9 @@ type Surrogate struct {
 	generation int
 	known      map[mergesearch.RecipeID]*learned
 	pace       *pace
+	last       []mergesearch.Trial // told
 	told       bool
-	fitted     bool
+	fitted     bool // to a candidate of the search
 }
 
 // learned is what the model has of a recipe.
@@ -61,7 +63,7 @@ type SurrogateSettings struct {
 // answers a candidate were as good as half and twice as many; parents and usual
 // recipes, of which there are so many, take a sixteenth of the answers.
 func DefaultSurrogate(b Budget, tasks, fixed int) SurrogateSettings {
-	s := SurrogateSettings{Spreads: []float64{0.2, 0.15, 0.1}, Explore: 0.25, Reach: 1, Complete: 120}
+	s := SurrogateSettings{Spreads: []float64{0.14, 0.09, 0.06}, Explore: 0.25, Reach: 1, Complete: 120}
 	answers := 90
 	if b.ItemAnswers > 0 {
 		answers = min(120, max(24, b.ItemAnswers/500))
@@ -112,37 +114,51 @@ func NewSurrogate(b Brief, settings SurrogateSettings) (*Surrogate, error) {
 // Tell takes answers over and fits the model to all there are.
 func (a *Surrogate) Tell(trials []mergesearch.Trial) {
 	if !a.told {
+		a.told = true
 		a.begin(trials)
+		a.take(trials)
+		a.model.Fit()
+		return
 	}
+	failed := a.take(trials)
+	if 2*failed > len(trials) { // too far out
+		a.calm /= 2
+	}
+	a.settle()
+}
+
+// take adds trials to the model and returns how many failed.
+func (a *Surrogate) take(trials []mergesearch.Trial) (failed int) {
 	a.pace.tell(trials)
-	failed := 0
 	for _, t := range trials {
 		a.learn(t)
 		if t.State == mergesearch.Failed {
 			failed++
+		} else if t.Individual.Operator != "parent" && t.Individual.Operator != "baseline" {
+			a.fitted = true
 		}
 	}
+	a.last = trials
+	return failed
+}
+
+// settle fits the model, moves the centre to its maximum and says which abilities the
+// next cohort will have. It does nothing before a candidate of the search has a score.
+func (a *Surrogate) settle() {
 	a.model.Fit()
-	if !a.told {
-		a.told = true
+	if !a.fitted {
 		return
 	}
-	switch {
-	case 2*failed > len(trials): // too far out
-		a.calm /= 2
-		if !a.fitted {
-			return
-		}
-	case failed < len(trials):
-		a.fitted = true
-	}
 	a.centre = a.model.Maximise(a.centre, a.settings.Reach*a.calm)
-	a.expect(trials)
+	a.expect(a.last)
 }
 
 // begin places the search at the best usual recipe and makes the model.
 func (a *Surrogate) begin(trials []mergesearch.Trial) {
-	a.start = usualStarts(a.brief.Space, trials)[0]
+	a.start = a.from
+	if a.start == nil {
+		a.start = usualStarts(a.brief.Space, trials)[0]
+	}
 	a.coordinates = newCoordinates(a.brief.Space).used(a.start)
 	a.centre = a.coordinates.point(a.start)
 
@@ -159,6 +175,7 @@ func (a *Surrogate) begin(trials []mergesearch.Trial) {
 		}
 	}
 	a.model = surrogate.New(itemTasks, weights, surrogate.NewBasis(a.centre, a.tracks()))
+	a.model.Worst = a.brief.Benchmark.Aim == mergesearch.WorstTask
 	for t := range weights {
 		a.means = append(a.means, a.model.AddMean(t))
 	}
@@ -240,12 +257,15 @@ func (a *Surrogate) expect(trials []mergesearch.Trial) {
 	for t := range mean {
 		var n, s, ss float64
 		for _, trial := range trials {
-			if g := trial.Individual.Genome; g != nil {
+			if g := trial.Individual.Genome; g != nil && a.sameChoices(g) {
 				at, _ := a.model.Abilities(a.coordinates.point(g))
 				n, s, ss = n+1, s+at[t], ss+at[t]*at[t]
 			}
 		}
-		spread := 1.2 * max(0.1, math.Sqrt(max(0, ss/n-s*s/n/n)))
+		spread := 0.12
+		if n > 1 {
+			spread = 1.2 * max(0.1, math.Sqrt(max(0, ss/n-s*s/n/n)))
+		}
 		a.low[t], a.high[t] = mean[t]-spread, mean[t]+spread
 	}
 }

@@ -20,11 +20,11 @@ func newBenchCommand() *cobra.Command {
 			if len(args) == 0 {
 				return c.Help()
 			}
-			err := mergesearch.UnknownWord("benchmark", args[0], []string{"merge", "eval"})
+			err := mergesearch.UnknownWord("benchmark", args[0], []string{"merge", "eval", "search"})
 			return err
 		},
 	}
-	c.AddCommand(newBenchMergeCommand(), newBenchEvalCommand())
+	c.AddCommand(newBenchMergeCommand(), newBenchEvalCommand(), newBenchSearchCommand())
 	return c
 }
 

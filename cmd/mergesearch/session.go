@@ -48,6 +48,7 @@ type session struct {
 	endpoint  eval.Endpoint
 	stop      func() error // the endpoint
 	evaluator *eval.Evaluator
+	why       string   // what the algorithm says of its choice
 	notes     []string // what the user should know before the search begins
 }
 
@@ -288,15 +289,30 @@ func (s *session) options(workers int) (search.Options, error) {
 	if err != nil {
 		return search.Options{}, mergesearch.InFile(err, s.file.File)
 	}
-	race := search.DefaultRace()
-	race.Rungs, race.Keep = s.file.Race.Rungs, s.file.Race.Keep
+	s.why = plan.Why
 	return search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: plan.Algorithm,
 		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
 		JudgeOf: func(b mergesearch.Benchmark) search.Judge { return eval.Judge{Benchmark: b} }, Layers: s.layers,
-		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
+		Seed: s.file.Seed, Race: s.race(plan), Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: budget, Start: s.start,
 	}, nil
+}
+
+// race is what the run file says of it; the algorithm's own where it says nothing of
+// rungs and the algorithm has one.
+func (s *session) race(plan search.Plan) search.Race {
+	f := s.file.Race
+	if len(f.Rungs) == 0 && plan.Race != nil {
+		race := *plan.Race
+		if f.Items != "" {
+			race.Items = search.ItemChoice(f.Items)
+		}
+		return race
+	}
+	race := search.DefaultRace()
+	race.Rungs, race.Keep, race.Items = f.Rungs, f.Keep, search.ItemChoice(f.Items)
+	return race
 }
 
 // hashFile returns the SHA-256 of a file in hexadecimal, and its size.

@@ -89,6 +89,9 @@ func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Mi
 func (s *session) announce(line *statusLine, dir string, workers int) {
 	line.say("%s: %d experts of %s, %d methods, %d genes, algorithm %s, seed %d, %d in flight",
 		report.Plain(s.file.Name), len(s.file.Experts), report.Plain(s.baseName()), len(s.space.Methods), len(s.space.Genes), s.file.Algorithm.Name, s.file.Seed, workers)
+	if s.why != "" {
+		line.say("  %s", oneLine(s.why))
+	}
 	for _, t := range s.tasks {
 		line.say("  task %s: %d search, %d validation, %d held-out items", report.Plain(t.Name),
 			len(t.Items(mergesearch.SearchSplit)), len(t.Items(mergesearch.ValidationSplit)), len(t.Items(mergesearch.HeldOutSplit)))

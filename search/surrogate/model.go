@@ -19,6 +19,10 @@ type Model struct {
 	Items []Item
 	Hyper Hyper
 
+	// Worst makes the fitness that of the worst task, of which weights then say
+	// nothing: a smooth minimum, so that tasks that are almost as bad count too.
+	Worst bool
+
 	basis      *Basis
 	tasks      [][]int // items of each task
 	weights    []float64
@@ -245,14 +249,37 @@ func (m *Model) Ability(number int) (mean, variance []float64) {
 	return c.mean, c.variance
 }
 
-// Level returns the mean chance over all items at these abilities.
+// Level returns the fitness at these abilities: the mean chance over all items.
 func (m *Model) Level(abilities []float64) float64 {
-	sum := 0.0
-	for t, w := range m.weights {
-		v, _ := m.curve(t, abilities[t])
-		sum += w * v
+	values := make([]float64, len(abilities))
+	for t := range values {
+		values[t], _ = m.curve(t, abilities[t])
 	}
-	return sum
+	level, _ := m.join(values)
+	return level
+}
+
+// softness of the smooth minimum, as a fitness.
+const softness = 0.01
+
+// join makes the values of tasks into a fitness, with its derivative by each.
+func (m *Model) join(values []float64) (level float64, share []float64) {
+	if !m.Worst {
+		for t, w := range m.weights {
+			level += w * values[t]
+		}
+		return level, m.weights
+	}
+	low, sum := slices.Min(values), 0.0
+	for _, v := range values {
+		e := math.Exp((low - v) / softness)
+		share = append(share, e)
+		sum += e
+	}
+	for t := range share {
+		share[t] /= sum
+	}
+	return low - softness*math.Log(sum), share
 }
 
 // Fitness returns the level expected at a place. Fit comes first.
@@ -269,13 +296,17 @@ func (m *Model) Fitness(place []float64) float64 {
 // reach from the place in any coordinate, and returns where it ends.
 func (m *Model) Maximise(from []float64, reach float64) []float64 {
 	x, y, grad := slices.Clone(from), make([]float64, len(from)), make([]float64, len(from))
+	values, slopes := make([]float64, len(m.tasks)), make([]float64, len(m.tasks))
 	at, step := m.Fitness(x), 0.02*math.Sqrt(float64(len(x)))
 	for range 150 {
 		clear(grad)
 		f := m.basis.features(x)
 		for t, q := range m.posteriors {
-			_, slope := m.curve(t, q.at(f))
-			m.basis.gradient(x, q.mean, m.weights[t]*slope, grad)
+			values[t], slopes[t] = m.curve(t, q.at(f))
+		}
+		_, shares := m.join(values)
+		for t, q := range m.posteriors {
+			m.basis.gradient(x, q.mean, shares[t]*slopes[t], grad)
 		}
 		norm := 0.0
 		for _, g := range grad {
@@ -329,4 +360,33 @@ func (m *Model) AddMean(task int) int {
 		m.tasks[task] = []int{i}
 	}
 	return i
+}
+
+// Locate returns what abilities lie behind some answers, by task, and the variance,
+// for a candidate whose place is not known: that of the average candidate is the
+// prior. Fit comes first.
+func (m *Model) Locate(answers []Observation) (mean, variance []float64) {
+	f := make([]float64, m.basis.size())
+	f[0] = 1
+	for t, q := range m.posteriors {
+		prior := q.at(f)
+		at, precision := prior, 1/(m.Hyper.Residual+q.variance(f))
+		h := precision
+		for range 6 {
+			g := precision * (prior - at)
+			h = precision
+			for _, o := range answers {
+				it := &m.Items[o.Item]
+				if it.Task != t {
+					continue
+				}
+				a, p := it.Slope(), it.Chance(at)
+				g += o.Weight * a * (o.Value - p)
+				h += o.Weight * a * a * max(p*(1-p), 0.01)
+			}
+			at += clip(g/h, 1)
+		}
+		mean, variance = append(mean, at), append(variance, 1/h)
+	}
+	return mean, variance
 }

@@ -137,6 +137,7 @@ type Algorithm struct {
 type Race struct {
 	Rungs []int   `yaml:"rungs" json:"rungs,omitempty"` // items per task at each rung, growing; default: all at once
 	Keep  float64 `yaml:"keep" json:"keep,omitempty"`   // share of a cohort that goes on after each rung; default 0.5
+	Items string  `yaml:"items" json:"items,omitempty"` // of the rungs before the last: fixed, fresh or undecided; default fixed, or the algorithm's
 }
 
 // Budget ends the search. Zero means no limit of that kind; one must be given.
@@ -283,6 +284,8 @@ func (r *RunFile) check() error {
 		return refuse("shortlist", "must be at least 1", "")
 	case r.Algorithm.Population < 0 || r.Algorithm.Islands < 0 || r.Algorithm.Lookahead < 0 || !(r.Algorithm.Timeout >= 0):
 		return refuse("algorithm", "its numbers cannot be negative", "")
+	case r.Race.Items != "" && !slices.Contains(search.ItemChoices(), search.ItemChoice(r.Race.Items)):
+		return refuse("race.items", fmt.Sprintf("unknown choice of items %q", r.Race.Items), "fixed, fresh or undecided")
 	case r.Race.Keep <= 0 || r.Race.Keep > 1:
 		return refuse("race.keep", fmt.Sprintf("%v is not a share", r.Race.Keep), "give the share of a cohort that goes on, above 0 and up to 1")
 	case r.Budget == Budget{}:

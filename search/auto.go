@@ -1,0 +1,87 @@
+package search
+
+import (
+	"fmt"
+	"strings"
+
+	"mergesearch"
+)
+
+// auto chooses an algorithm by what the space holds, what is optimised and how much
+// there is to spend, all of it from the run file:
+//
+//   - several objectives, constraints or costs: nsga2 where there is one and ga
+//     otherwise, since these rank what was measured;
+//   - no number to move: ga;
+//   - numbers alone: surrogate, or near where the budget has no room for a model;
+//   - choices and numbers: a coarse search over the choices, in which all groups of a
+//     parameter and expert share a level, then surrogate within the choice that won.
+func (b Brief) auto() (Plan, error) {
+	reals := len(newCoordinates(b.Space).genes)
+	choices := 0
+	for _, g := range b.Space.Genes {
+		if g.Kind == mergesearch.Choice && len(g.Options) > 1 {
+			choices++
+		}
+	}
+	room := b.affords()
+	switch {
+	case b.Benchmark.Several():
+		return b.choose("nsga2", "several objectives side by side")
+	case len(b.Benchmark.Constraints)+len(b.Benchmark.Costs) > 0:
+		return b.choose("ga", "constraints and costs are ranked as they were measured")
+	case reals == 0:
+		return b.choose("ga", fmt.Sprintf("%d choices and no number to move", choices))
+	case room > 0 && room < leastCandidates:
+		return b.choose("near", fmt.Sprintf("the budget has room for %d candidates, too few for a model", room))
+	case choices == 0:
+		return b.choose("surrogate", fmt.Sprintf("%s and no choice: a model of single answers needs fewest of them", count(reals, "number", "numbers")))
+	default:
+		return b.handover(fmt.Sprintf("%s and %s: the choices first, then a model within the one that won",
+			count(choices, "choice", "choices"), count(reals, "number", "numbers")))
+	}
+}
+
+// leastCandidates is how many candidates a model of answers should have.
+const leastCandidates = 48
+
+// affords returns how many candidates of 24 answers the budget has room for; 0 for no
+// bound.
+func (b Brief) affords() int {
+	room := b.Budget.Candidates
+	if n := b.Budget.ItemAnswers / 24; n > 0 && (room == 0 || n < room) {
+		room = n
+	}
+	return room
+}
+
+// choose makes the algorithm of that name, or the genetic one where the catalogue has
+// no such, and says why.
+func (b Brief) choose(name, reason string) (Plan, error) {
+	if _, ok := catalogue[name]; !ok {
+		name = "ga"
+	}
+	settings := b.Settings
+	b.Settings = Settings{Population: settings.Population}
+	p, err := catalogue[name].create(b)
+	p.Why = name + ": " + reason
+	return p, err
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
+}
+
+// choicesOf names what the genome's choices are, for reports.
+func choicesOf(s *mergesearch.Space, g mergesearch.Genome) string {
+	var out []string
+	for i, gene := range s.Genes {
+		if gene.Kind == mergesearch.Choice && s.Active(g, i) {
+			out = append(out, gene.Options[int(g[i])])
+		}
+	}
+	return strings.Join(out, " ")
+}

@@ -1,0 +1,249 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"mergesearch"
+	"mergesearch/search"
+)
+
+// BenchOptions says what is measured.
+type BenchOptions struct {
+	Problems   []string // of Problems; none: all
+	Algorithms []string // of Contestants; none: all
+	Seeds      int      // from 1 on
+	Answers    int      // that each search may ask; 0: 25,000
+	Workers    int      // searches at a time; 0: 1
+
+	// Row, if set, is called with each row as it is done, from one goroutine.
+	Row func(BenchRow)
+}
+
+// BenchRow is an algorithm on a problem: means over seeds.
+type BenchRow struct {
+	Problem     string  `json:"problem"`
+	Algorithm   string  `json:"algorithm"`
+	Dimension   int     `json:"dimension"`
+	Seeds       int     `json:"seeds"`
+	Evaluations float64 `json:"evaluations"` // candidates of the search
+	Answers     float64 `json:"item_answers"`
+	Fixed       float64 `json:"item_answers_fixed"` // of these, of parents and usual recipes
+	GapClosed   float64 `json:"gap_closed"`         // by what the algorithm recommends, or else by its best
+	StdErr      float64 `json:"gap_closed_stderr"`
+	Winner      float64 `json:"winner_gap_closed"` // by the run's winner, for which validation items were asked too
+	Optimism    float64 `json:"optimism"`          // what its score on search items is too high by
+
+	// Reference is the best gap closed known before, of CMA-ES with a large population
+	// or of regression steps, at 25,000 answers; 0 where there is none.
+	Reference float64 `json:"reference,omitempty"`
+}
+
+// Problems lists the landscapes of the tables.
+func Problems() []string { return []string{"layers-32", "layers-64", "pairs-32", "pairs-64"} }
+
+var references = map[string]float64{"layers-32": 0.28, "layers-64": 0.13}
+
+// contestant is an algorithm under the name of the tables.
+type contestant struct {
+	name   string
+	create func(search.Brief) (search.Plan, error)
+}
+
+// contestants holds every algorithm of the catalogue that can search numbers, and what
+// peers do.
+func contestants() []contestant {
+	out := []contestant{{"ga-uniform", uniformGA}}
+	for _, name := range search.Algorithms() {
+		if slices.Contains([]string{"greedy-soup", "soup", "external"}, name) {
+			continue
+		}
+		out = append(out, contestant{name, func(b search.Brief) (search.Plan, error) { return search.New(name, b) }})
+	}
+	return out
+}
+
+// Contestants lists the algorithms of the tables.
+func Contestants() []string {
+	var out []string
+	for _, c := range contestants() {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// uniformGA is a genetic algorithm of 25 that starts from uniform draws and knows no
+// usual recipe, as Mergenetic's does.
+func uniformGA(b search.Brief) (search.Plan, error) {
+	s := search.DefaultGA()
+	s.Population, s.Start, s.Islands, s.Jitter = 25, 25, 1, 1
+	a, err := search.NewGA(b.Space, b.Seed, s)
+	return search.Plan{Algorithm: blind{a}}, err
+}
+
+// blind hides the usual recipes from an algorithm.
+type blind struct{ search.Algorithm }
+
+func (b blind) Tell(trials []mergesearch.Trial) {
+	var told []mergesearch.Trial
+	for _, t := range trials {
+		if t.Name == "" {
+			told = append(told, t)
+		}
+	}
+	b.Algorithm.Tell(told)
+}
+
+// Bench measures algorithms on problems, all with the same seeds.
+func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
+	if len(o.Problems) == 0 {
+		o.Problems = Problems()
+	}
+	if len(o.Algorithms) == 0 {
+		o.Algorithms = Contestants()
+	}
+	if o.Answers == 0 {
+		o.Answers = 25_000
+	}
+	var rows []BenchRow
+	for _, problem := range o.Problems {
+		kind, dimension, err := parseProblem(problem)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range o.Algorithms {
+			all := contestants()
+			k := slices.IndexFunc(all, func(c contestant) bool { return c.name == name })
+			if k < 0 {
+				in := mergesearch.UnknownWord("algorithm", name, Contestants())
+				in.Field = "algorithms"
+				return nil, in
+			}
+			results, err := repeat(ctx, o, Study{Kind: kind, Dimension: dimension, Answers: o.Answers, Algorithm: name, Plan: all[k].create})
+			if err != nil {
+				return nil, err
+			}
+			row := average(results)
+			row.Problem, row.Algorithm, row.Dimension = problem, name, dimension
+			if o.Answers == 25_000 {
+				row.Reference = references[problem]
+			}
+			if o.Row != nil {
+				o.Row(row)
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+func parseProblem(name string) (Kind, int, error) {
+	if !slices.Contains(Problems(), name) {
+		in := mergesearch.UnknownWord("problem", name, Problems())
+		in.Field = "problems"
+		return "", 0, in
+	}
+	var dimension int
+	kind := Layers
+	if _, err := fmt.Sscanf(name, "layers-%d", &dimension); err != nil {
+		kind = Pairs
+		fmt.Sscanf(name, "pairs-%d", &dimension)
+	}
+	return kind, dimension, nil
+}
+
+// repeat runs a study with every seed, some at a time; results come in order.
+func repeat(ctx context.Context, o BenchOptions, s Study) ([]Result, error) {
+	results, errs := make([]Result, o.Seeds), make([]error, o.Seeds)
+	var group sync.WaitGroup
+	slots := make(chan struct{}, max(1, o.Workers))
+	for k := range o.Seeds {
+		group.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots; group.Done() }()
+			one := s
+			one.Seed = uint64(k + 1)
+			results[k], errs[k] = Search(ctx, one)
+		}()
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+func average(results []Result) BenchRow {
+	n := float64(len(results))
+	row := BenchRow{Seeds: len(results)}
+	for _, r := range results {
+		row.GapClosed += r.GapClosed / n
+		row.Winner += r.Winner / n
+		row.Optimism += r.Optimism / n
+		row.Evaluations += float64(r.Candidates) / n
+		row.Answers += float64(r.Answers) / n
+		row.Fixed += float64(r.Fixed) / n
+	}
+	for _, r := range results {
+		row.StdErr += (r.GapClosed - row.GapClosed) * (r.GapClosed - row.GapClosed) / (n * max(1, n-1))
+	}
+	row.StdErr = math.Sqrt(row.StdErr)
+	return row
+}
+
+// RankRow is a ranker on siblings: means over seeds, with the standard error of tau.
+type RankRow struct {
+	Ranker string  `json:"ranker"`
+	Items  int     `json:"items"`
+	Seeds  int     `json:"seeds"`
+	Tau    float64 `json:"tau"`
+	StdErr float64 `json:"tau_stderr"`
+	Error  float64 `json:"error"`
+	Regret float64 `json:"regret"`
+
+	// Reference is the best tau known before.
+	Reference float64 `json:"reference"`
+}
+
+// BenchRanks measures every ranker with about 100 and 250 items on landscapes of the
+// kind Layers in 32 dimensions.
+func BenchRanks(seeds, workers int) []RankRow {
+	var rows []RankRow
+	for _, c := range []struct {
+		items     int
+		reference float64
+	}{{99, 0.41}, {249, 0.60}} {
+		for _, r := range Rankers() {
+			results := make([]Ranking, seeds)
+			var group sync.WaitGroup
+			slots := make(chan struct{}, max(1, workers))
+			for k := range seeds {
+				group.Add(1)
+				slots <- struct{}{}
+				go func() {
+					defer func() { <-slots; group.Done() }()
+					results[k] = Rank(NewLandscape(Layers, 32, uint64(k+1)), r, c.items)
+				}()
+			}
+			group.Wait()
+			row, n := RankRow{Ranker: string(r), Items: c.items, Seeds: seeds, Reference: c.reference}, float64(seeds)
+			for _, x := range results {
+				row.Tau += x.Tau / n
+				row.Error += x.Error / n
+				row.Regret += x.Regret / n
+			}
+			for _, x := range results {
+				row.StdErr += (x.Tau - row.Tau) * (x.Tau - row.Tau) / (n * max(1, n-1))
+			}
+			row.StdErr = math.Sqrt(row.StdErr)
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
