@@ -261,11 +261,8 @@ func (m *macro) bind(r *rendering, own map[string]any, args []any) error {
 // filterNamed finds a filter. In a chat template an unknown one is a fault only when
 // it is used: templates hold branches for tools that no plain conversation takes.
 func filterNamed(name string, chat bool) (filter, bool) {
-	if f, ok := filters[name]; ok {
-		return f, true
-	}
-	if !chat {
-		return filter{}, false
+	if f, ok := filters[name]; !chat || ok && name != "regex_replace" { // that one is the harness's own
+		return f, ok
 	}
 	if f, ok := chatFilters[name]; ok {
 		return f, true

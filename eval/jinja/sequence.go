@@ -110,6 +110,9 @@ func sorted(r *rendering, of any, a values) (any, error) {
 		if failed != nil {
 			return 0
 		}
+		if isUndefined(x.key) && isUndefined(y.key) && missing(x.key) == nil {
+			return 0 // Jinja compares lists of keys, and those are equal
+		}
 		order, _, err := r.order("<", x.key, y.key)
 		if failed = err; backwards {
 			return -order
