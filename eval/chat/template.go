@@ -35,6 +35,12 @@ func Parse(source string) (*Template, error) {
 // Source returns the text of the template.
 func (t *Template) Source() string { return t.source }
 
+// Special returns the text of a special token of the model, "" where it has none.
+func (t *Template) Special(name string) string {
+	s, _ := t.specials[name].(string)
+	return s
+}
+
 // Message makes a message of a role: "system", "user" or "assistant".
 func Message(role, content string) *jinja.Dict {
 	d := jinja.NewDict()
