@@ -18,6 +18,7 @@ import (
 	"mergesearch"
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/eval"
+	"mergesearch/eval/chat"
 	"mergesearch/eval/dataset"
 	"mergesearch/merge"
 	"mergesearch/merge/kernel"
@@ -47,6 +48,7 @@ type session struct {
 	endpoint  eval.Endpoint
 	stop      func() error // the endpoint
 	evaluator *eval.Evaluator
+	chat      eval.ChatTemplate
 	notes     []string // what the user should know before the search begins
 }
 
@@ -63,6 +65,9 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if err := s.readTasks(); err != nil {
 		return nil, err
 	}
+	if s.chat, err = s.chatTemplate(); err != nil {
+		return nil, err
+	}
 	methods, err := chosenMethods(file)
 	if err != nil {
 		return nil, err
@@ -76,7 +81,7 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return nil, err
 	}
-	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Environment: os.LookupEnv}); err != nil {
+	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: os.LookupEnv}); err != nil {
 		return nil, err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {
@@ -135,6 +140,26 @@ func (s *session) reading() eval.Reading {
 		Draw: eval.Draw(p.Fewshot), System: p.SystemInstruction, Shots: p.NumFewshot,
 		Chat: p.ApplyChatTemplate, MultiTurn: p.FewshotAsMultiturn, Cache: dataset.HubCache(os.Getenv),
 	}
+}
+
+// chatTemplate reads the template that the run file names.
+func (s *session) chatTemplate() (eval.ChatTemplate, error) {
+	p := s.file.Prompts
+	var names map[string]any
+	if len(p.ChatTemplateArgs) > 0 {
+		text, err := json.Marshal(p.ChatTemplateArgs)
+		if err == nil {
+			names, err = chat.Variables(text)
+		}
+		if err != nil {
+			return eval.ChatTemplate{}, &mergesearch.InputError{File: s.file.File, Field: "prompts.chat_template_args", Problem: err.Error()}
+		}
+	}
+	file := p.ChatTemplate
+	if file != "" {
+		file = s.file.Path(file)
+	}
+	return readChatTemplate(file, names)
 }
 
 func chosenMethods(file *runfile.RunFile) ([]mergesearch.Method, error) {
