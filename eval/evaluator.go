@@ -30,6 +30,9 @@ type Options struct {
 	Timeout  time.Duration // of one attempt at one request; 0: 2 minutes
 	Patience time.Duration // how long a request is tried again after faults; 0: 1 minute
 
+	// Chat says which template tasks read with Reading.Chat are put into.
+	Chat ChatTemplate
+
 	// Environment gives the value of an environment variable, for the keys of judge
 	// models. Nil: no variable is set.
 	Environment func(name string) (value string, ok bool)
@@ -52,6 +55,8 @@ type Evaluator struct {
 
 	scorers map[*Task]*scorers // of the tasks that have one
 	judges  *judgeModels       // the same; nil: none
+
+	talks bool // there are conversations
 
 	remembered atomic.Int64
 	throttle   *throttle // of requests to a server elsewhere, by all calls together
@@ -91,6 +96,7 @@ func New(o Options) (*Evaluator, error) {
 			return nil, err
 		}
 		for _, q := range t.questions {
+			e.talks = e.talks || q.talk != nil
 			e.place[q.id] = len(e.questions)
 			e.questions = append(e.questions, q)
 			e.taskOf = append(e.taskOf, t)
@@ -335,6 +341,9 @@ func (a *asking) one(ctx context.Context, i int) error {
 		return err
 	}
 	g.sample.Sanity = got.sanity()
+	if p.prompt != "" {
+		g.sample.Prompt = p.prompt
+	}
 	a.done(i, g)
 	return nil
 }

@@ -56,7 +56,7 @@ func MakeRolling(t *Task, text string) {
 // Conversation makes the questions of a task turns of a chat.
 func Conversation(t *Task) {
 	for i := range t.questions {
-		t.questions[i].turns = []turn{{Role: "system", Content: "sums: "}, {Role: "user", Content: t.questions[i].prompt}}
+		t.questions[i].talk = &talk{turns: [][]turn{{{Role: "system", Content: "sums: "}, {Role: "user", Content: t.questions[i].prompt}}}}
 	}
 }
 
@@ -83,13 +83,30 @@ func Hasten(e *Evaluator, base time.Duration) {
 // text.
 type Asked [][]string
 
-// AskedBy lists what the items of a split ask, in their order.
-func AskedBy(t *Task, split mergesearch.Split) []Asked {
+// AskedBy lists what the items of a split ask, in their order, of a candidate.
+func AskedBy(e *Evaluator, c mergesearch.Candidate, t *Task, split mergesearch.Split) []Asked {
+	plan, err := e.planFor(c.Files, Session{})
+	if err != nil {
+		panic(err)
+	}
 	var out []Asked
 	for _, item := range t.Items(split) {
 		q := &t.questions[slices.IndexFunc(t.questions, func(q question) bool { return q.id == item.ID })]
 		var a Asked
-		for _, p := range q.pairs {
+		var contexts []string
+		prompt := q.prompt
+		if q.talk != nil {
+			if contexts, err = plan.chat.contexts(q); err == nil {
+				prompt, err = plan.chat.prompt(q, 0)
+			}
+			if err != nil {
+				panic(err)
+			}
+		}
+		for i, p := range q.pairs {
+			if contexts != nil {
+				p.context = contexts[i]
+			}
 			if q.rolling {
 				a = append(a, []string{p.continuation})
 			} else {
@@ -97,7 +114,7 @@ func AskedBy(t *Task, split mergesearch.Split) []Asked {
 			}
 		}
 		if q.pairs == nil {
-			a = Asked{{q.prompt}}
+			a = Asked{{prompt}}
 		}
 		out = append(out, a)
 	}
@@ -116,7 +133,7 @@ func PromptTokens(e *Evaluator, c mergesearch.Candidate, split mergesearch.Split
 		q := &e.questions[e.place[item.ID]]
 		n := 0
 		for _, a := range q.pairs {
-			seqs, err := p.sequences(q, a)
+			seqs, err := p.sequences(q, p.encoder, a)
 			if err != nil {
 				panic(err)
 			}

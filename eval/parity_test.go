@@ -2,6 +2,7 @@ package eval_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"flag"
@@ -92,6 +93,12 @@ func remembering(h http.Handler) http.Handler {
 type golden struct {
 	Peer, Command string
 	Tasks         map[string]goldenTask
+
+	Template  string // file of a chat template; empty for plain text
+	Multiturn bool
+	Tokens    json.RawMessage // the model's special tokens
+	Length    int             // the longest sequence of the server; 0: 514
+	Limit     int             // documents of each task; 0: all
 }
 
 type goldenTask struct {
@@ -123,7 +130,35 @@ func TestParity(t *testing.T) {
 	if want.Peer != "lm_eval 0.4.12" || want.Command == "" || len(want.Tasks) < 10 {
 		t.Fatalf("the golden file is of %q by %q with %d task shapes", want.Peer, want.Command, len(want.Tasks))
 	}
-	got := parityRun(t, want)
+	parityCompare(t, want, parityRun(t, want, eval.Reading{Draw: eval.DrawHarness}))
+}
+
+// TestChatParity does the same with a chat template: examples as turns of their own,
+// and everything in one message.
+func TestChatParity(t *testing.T) {
+	for _, mode := range []string{"chatml_multiturn", "llama-3_singleturn"} {
+		f, err := os.Open(filepath.Join(parityDir, mode+".json.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want golden
+		if err := json.NewDecoder(z).Decode(&want); err != nil {
+			t.Fatal(err)
+		}
+		if want.Peer != "lm_eval 0.4.12" || want.Command == "" || len(want.Tasks) < 8 || want.Template == "" {
+			t.Fatalf("%s is of %q by %q with %d task shapes", mode, want.Peer, want.Command, len(want.Tasks))
+		}
+		parityCompare(t, want, parityRun(t, want, eval.Reading{Draw: eval.DrawHarness, Chat: true, MultiTurn: want.Multiturn}))
+	}
+}
+
+func parityCompare(t *testing.T, want golden, got parity) {
+	t.Helper()
 	var differences []string
 	compared := 0
 	for _, name := range slices.Sorted(maps.Keys(want.Tasks)) {
@@ -175,28 +210,40 @@ type parity struct {
 	samples map[string][]eval.Sample
 }
 
-func parityRun(t *testing.T, want golden) parity {
+func parityRun(t *testing.T, want golden, r eval.Reading) parity {
 	t.Helper()
 	p := parity{map[string][]eval.Asked{}, map[string]eval.TaskReport{}, map[string][]eval.Sample{}}
 	m := parityModel(t)
 	for name := range want.Tasks {
-		task, err := eval.ReadTask(filepath.Join(parityDir, name+".yaml"), eval.Reading{Draw: eval.DrawHarness})
+		task, err := eval.ReadTask(filepath.Join(parityDir, name+".yaml"), r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		profile := evaltest.Full
-		profile.Context = 514 // max_length of docs/peers/lmeval/parity.py
+		profile.Context = max(514, want.Length) // max_length of docs/peers/lmeval/parity.py
+		c, template := evaltest.Candidate(0, m), eval.ChatTemplate{}
+		if want.Template != "" {
+			text, err := os.ReadFile(filepath.Join("chat/testdata/templates", want.Template))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Files, template = map[string][]byte{"tokenizer_config.json": want.Tokens, "tokenizer.json": []byte("{}")}, eval.ChatTemplate{Source: string(text), File: want.Template}
+		}
 		s := evaltest.NewServer(t, profile, nil)
-		e, err := eval.New(eval.Options{Tasks: []*eval.Task{task}, Endpoint: s.Endpoint(m), Tokenizer: func([]byte) (eval.Tokenizer, error) { return evaltest.Tokenizer{}, nil }})
+		e, err := eval.New(eval.Options{Tasks: []*eval.Task{task}, Endpoint: s.Endpoint(m), Chat: template, Tokenizer: func([]byte) (eval.Tokenizer, error) { return evaltest.Tokenizer{}, nil }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Close)
-		r, err := e.ScoreDetailed(context.Background(), evaltest.Candidate(0, m), items(e, eval.HarnessSplit))
+		asked := items(e, eval.HarnessSplit)
+		if want.Limit > 0 {
+			asked = asked[:want.Limit]
+		}
+		r, err := e.ScoreDetailed(context.Background(), c, asked)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		p.asked[name], p.reports[name], p.samples[name] = eval.AskedBy(task, eval.HarnessSplit), r.Tasks[0], r.Samples
+		p.asked[name], p.reports[name], p.samples[name] = eval.AskedBy(e, c, task, eval.HarnessSplit), r.Tasks[0], r.Samples
 	}
 	return p
 }

@@ -16,7 +16,9 @@ import (
 // is room to keep them.
 type plan struct {
 	encoder *encoder // nil: the model's tokenizer is unknown, prompts are text
-	context int      // most tokens of prompt and completion; 0 when unknown
+	literal *encoder // the same, which puts nothing in front: templates write all tokens
+	chat    *prompter
+	context int // most tokens of prompt and completion; 0 when unknown
 	profile Profile
 
 	ready [2][]atomic.Pointer[prepared] // by place in Evaluator.questions; [1]: with everything for a report
@@ -31,6 +33,7 @@ type prepared struct {
 	requests []request
 	second   []request // to be sent when the first do not name every label
 	pairs    int       // that are scored; 0 for completions
+	prompt   string    // as a chat template rendered it; kept with detail alone
 	bytes    int
 }
 
@@ -42,7 +45,10 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 		context = own
 	}
 	around := endsOf(files)
-	key := planKey{xxh3.Hash128(tokenizer), around, context, s.Tokenizer}
+	key := planKey{tokenizer: xxh3.Hash128(tokenizer), around: around, context: context, of: s.Tokenizer}
+	if e.talks {
+		key.chat = xxh3.Hash128(chatFiles(files))
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p, ok := e.plans[key]; ok {
@@ -56,6 +62,12 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 		}
 	}
 	p := newPlan(t, around, context, e.options.Endpoint.Profile(), len(e.questions))
+	if e.talks {
+		var err error
+		if p.chat, err = newPrompter(e.options.Chat, files); err != nil {
+			return nil, err
+		}
+	}
 	e.plans[key] = p
 	return p, nil
 }
@@ -71,7 +83,9 @@ func newPlan(t Tokenizer, around ends, context int, profile Profile, questions i
 	if t != nil && (profile.TokenPrompts || profile.route() != nil) {
 		enc := newEncoder(t)
 		enc.usePrefix(around)
-		p.encoder = &enc
+		literal := enc
+		literal.begin = nil
+		p.encoder, p.literal = &enc, &literal
 	}
 	return p
 }
@@ -79,6 +93,7 @@ func newPlan(t Tokenizer, around ends, context int, profile Profile, questions i
 // planKey tells plans apart.
 type planKey struct {
 	tokenizer xxh3.Uint128
+	chat      xxh3.Uint128
 	around    ends
 	context   int
 	of        Tokenizer // of the session; compared by identity
@@ -116,6 +131,10 @@ func (p *plan) item(i int, q *question, t *Task, detail bool) (*prepared, error)
 	if err != nil {
 		return nil, err
 	}
+	if !detail {
+		r.prompt = ""
+	}
+	r.weigh()
 	if p.room.Add(-int64(r.bytes)) >= 0 {
 		slot.CompareAndSwap(nil, r)
 	} else {
@@ -126,35 +145,24 @@ func (p *plan) item(i int, q *question, t *Task, detail bool) (*prepared, error)
 
 // generate writes one request for each completion.
 func (p *plan) generate(r *prepared, q *question, t *Task) error {
-	switch {
-	case q.turns != nil && !p.profile.Chat:
-		return q.refuse("it is a conversation, and the endpoint has no chat completions")
-	case q.turns == nil && p.profile.ChatOnly:
+	d := drawing{until: t.until, maxTokens: t.maxTokens, temperature: t.temperature, topP: t.topP}
+	if q.talk != nil {
+		return p.ask(r, q, d, max(1, t.repeats))
+	}
+	if p.profile.ChatOnly {
 		return q.refuse("it is plain text, and the endpoint has chat completions alone")
 	}
-	d := drawing{until: t.until, maxTokens: t.maxTokens, temperature: t.temperature, topP: t.topP}
 	var ids []int32
-	if p.encoder != nil && p.profile.TokenPrompts && q.turns == nil {
-		ids = p.encoder.prompt(q.prompt)
-		if len(ids) == 0 {
-			return q.refuse("the question has no tokens")
-		}
-		if p.context > 0 {
-			if len(ids) >= p.context {
-				return q.refuse(tooLong("the prompt has", len(ids), p.context).Error())
-			}
-			d.maxTokens = min(d.maxTokens, p.context-len(ids))
+	if p.encoder != nil && p.profile.TokenPrompts {
+		var err error
+		if ids, err = p.ids(p.encoder, q.prompt, q, &d); err != nil {
+			return err
 		}
 	}
 	for i := range max(1, t.repeats) {
 		d.seed = firstSeed + i
-		if q.turns != nil {
-			r.requests = append(r.requests, chatRequest(q.turns, d, p.profile))
-		} else {
-			r.requests = append(r.requests, textRequest(ids, q.prompt, d, p.profile))
-		}
+		r.requests = append(r.requests, textRequest(ids, q.prompt, d, p.profile))
 	}
-	r.weigh()
 	return nil
 }
 
@@ -164,8 +172,19 @@ func (p *plan) score(r *prepared, q *question, greedy bool) error {
 		return &mergesearch.InputError{Field: "tokenizer.json", Problem: "missing: log-likelihood needs the model's tokenizer", Hint: "give the directory of the model that the endpoint serves"}
 	}
 	var seqs []sequence
+	encoder, contexts := p.encoder, []string(nil)
+	if q.talk != nil {
+		var err error
+		if contexts, err = p.chat.contexts(q); err != nil {
+			return err
+		}
+		encoder, r.prompt = p.literal, contexts[max(0, q.context)]
+	}
 	for i, a := range q.pairs {
-		some, err := p.sequences(q, a)
+		if contexts != nil {
+			a.context = contexts[i]
+		}
+		some, err := p.sequences(q, encoder, a)
 		if err != nil {
 			return q.refuse(err.Error())
 		}
@@ -182,16 +201,15 @@ func (p *plan) score(r *prepared, q *question, greedy bool) error {
 	if single := p.profile.labels(); single != nil && (labelsRoute{}).apply(seqs) {
 		r.requests, r.second = single.requests(seqs, greedy, p.profile), r.requests
 	}
-	r.weigh()
 	return nil
 }
 
 // sequences returns what is scored for one pair, within the context of the model.
-func (p *plan) sequences(q *question, a pair) ([]sequence, error) {
+func (p *plan) sequences(q *question, e *encoder, a pair) ([]sequence, error) {
 	if q.rolling {
-		return p.encoder.rolling(a.continuation, p.context)
+		return e.rolling(a.continuation, p.context)
 	}
-	ids, ctx, err := p.encoder.pair(a.context, a.continuation)
+	ids, ctx, err := e.pair(a.context, a.continuation)
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +225,7 @@ func (p *plan) sequences(q *question, a pair) ([]sequence, error) {
 
 // weigh estimates the memory of the requests.
 func (r *prepared) weigh() {
+	r.bytes += len(r.prompt)
 	for _, list := range [][]request{r.requests, r.second} {
 		for _, q := range list {
 			r.bytes += 256 + len(q.tail)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"mergesearch"
 	"mergesearch/eval/jinja"
 )
 
@@ -90,35 +89,10 @@ func (l *loading) question(d document, part splitPart, draw *shotDraw) (question
 		return q, err
 	}
 	l.ask(&q, head, prefix)
-	return q, l.converse(&q, head, prefix)
-}
-
-// converse makes the prompt a conversation, where the run asks for that.
-func (l *loading) converse(q *question, head []turn, prefix string) error {
-	if !l.reading.Chat {
-		return nil
+	if l.reading.Chat {
+		q.talk = l.converse(&q, head, prefix)
 	}
-	if l.output != GenerateUntil {
-		return &mergesearch.InputError{Field: "output_type", Problem: string(l.output) + " cannot be asked in a chat: servers give no likelihoods of given text there", Hint: "ask without chat templates, or write a task of output_type: generate_until"}
-	}
-	if prefix != "" {
-		return l.genPrefix.at.refuse("a server cannot be made to begin its turn with given words", "leave gen_prefix out, or ask without chat templates")
-	}
-	turns := append(slices.Clone(head), turn{Role: "user", Content: q.text})
-	if !l.reading.MultiTurn {
-		turns = singleTurn(turns)
-	}
-	q.turns = turns
-	return nil
-}
-
-// singleTurn joins all turns but the system's into one of the user.
-func singleTurn(turns []turn) []turn {
-	var out []turn
-	if turns[0].Role == "system" {
-		out, turns = turns[:1:1], turns[1:]
-	}
-	return append(out, turn{Role: "user", Content: plain(turns)})
+	return q, nil
 }
 
 // head are the turns before the question: instruction, description, examples.
@@ -138,6 +112,9 @@ func (l *loading) head(d document, key string, draw *shotDraw) ([]turn, error) {
 // ask writes the prompts of a question.
 func (l *loading) ask(q *question, head []turn, prefix string) {
 	delimiter := l.targetDelimiter
+	if l.reading.Chat && l.output == MultipleChoice {
+		delimiter = l.chatDelimiter()
+	}
 	if q.context >= 0 {
 		for _, context := range q.choices {
 			turns := append(slices.Clone(head), questionTurns(context, "", prefix, "", "")...)
@@ -147,7 +124,7 @@ func (l *loading) ask(q *question, head []turn, prefix string) {
 		l.askAlone(q, delimiter)
 		return
 	}
-	q.prompt = plain(append(slices.Clone(head), questionTurns(q.text, "", prefix, delimiter, "")...))
+	q.prompt = plain(append(slices.Clone(head), questionTurns(q.text, "", prefix, l.targetDelimiter, "")...))
 	switch l.output {
 	case LogLikelihood:
 		q.pairs = []pair{{q.prompt, q.targets[0]}} // no delimiter: the target brings its own

@@ -46,7 +46,7 @@ type question struct {
 
 	prompt  string         // all that the model reads before it answers; with several contexts, before the right one
 	pairs   []pair         // whose likelihood is asked for; nil for generate_until
-	turns   []turn         // generate_until as a conversation, instead of prompt; nil: plain text
+	talk    *talk          // as a conversation, instead of prompt and the pairs' contexts; nil: plain text
 	rolling bool           // the pair is one text, read in windows
 	key     string         // equal for questions that ask the same
 	fields  map[string]any // of the document, for filters and ports
@@ -63,9 +63,9 @@ type Reading struct {
 	Cache  string // hub cache of Hugging Face (dataset.HubCache), for data sets by name; empty: none
 	Shots  *int   // num_fewshot instead of the task's own, unless that is 0
 
-	// Chat asks for completions as a conversation, apply_chat_template of the
-	// harness: the server puts the turns into the model's template. With MultiTurn
-	// each example is a turn of its own, else all is one message of the user.
+	// Chat asks in a conversation, apply_chat_template of the harness: the turns are
+	// put into the model's template (Options.Chat). With MultiTurn each example is a
+	// turn of its own, else all is one message of the user.
 	Chat, MultiTurn bool
 }
 

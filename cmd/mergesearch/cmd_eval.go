@@ -106,6 +106,10 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 	if err := f.check(targets); err != nil {
 		return err
 	}
+	template, err := f.prompts.chatTemplate()
+	if err != nil {
+		return err
+	}
 	var tasks []*eval.Task
 	var groups []*eval.Group
 	var benchmark mergesearch.Benchmark
@@ -132,7 +136,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 			m.Release()
 		}
 	}()
-	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Environment: os.LookupEnv})
+	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Chat: template, Environment: os.LookupEnv})
 	if err != nil {
 		return err
 	}

@@ -152,6 +152,13 @@ func (s *session) freeze(ctx context.Context, db *store.DB, id mergesearch.RunID
 			configuration.Data = append(configuration.Data, store.Dataset{Name: name, Path: path, SHA256: sum, Bytes: n})
 		}
 	}
+	if path := s.chat.File; path != "" {
+		sum, n, err := hashFile(path)
+		if err != nil {
+			return err
+		}
+		configuration.Data = append(configuration.Data, store.Dataset{Name: "chat_template", Path: path, SHA256: sum, Bytes: n})
+	}
 	return db.Freeze(ctx, configuration)
 }
 

@@ -19,7 +19,7 @@ func newServeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "serve MODEL", Short: "serve a model directory over an OpenAI-compatible HTTP API", Args: arguments(1, 1),
 		Long: `serve answers /v1/completions, /v1/models, /tokenize, /detokenize and /health on
-loopback, and lets a search in another process exchange the weights
+loopback, /v1/chat/completions where the model has a chat template, and lets a search in another process exchange the weights
 (endpoint: {kind: mergesearch, url: http://...} in its run file).`,
 		RunE: func(c *cobra.Command, args []string) error {
 			files, tensors, err := openModel(args[0])

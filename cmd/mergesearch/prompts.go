@@ -8,6 +8,7 @@ import (
 
 	"mergesearch"
 	"mergesearch/eval"
+	"mergesearch/eval/chat"
 	"mergesearch/eval/dataset"
 )
 
@@ -19,13 +20,17 @@ type promptFlags struct {
 	system    string
 	chat      bool
 	multiTurn bool
+	template  string // file
+	arguments string // JSON
 }
 
 func (p *promptFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&p.fewshot, "fewshot", string(eval.DrawPerItem), "how examples are drawn: per_item, or harness as lm-evaluation-harness draws them")
 	flags.IntVar(&p.shots, "num-fewshot", -1, "number of examples (default the task's own)")
 	flags.StringVar(&p.system, "system-instruction", "", "text before every prompt")
-	flags.BoolVar(&p.chat, "apply-chat-template", false, "ask for completions as a conversation")
+	flags.BoolVar(&p.chat, "apply-chat-template", false, "ask in a conversation, by the model's chat template")
+	flags.StringVar(&p.template, "chat-template", "", "file of the chat template (default the model's own)")
+	flags.StringVar(&p.arguments, "chat-template-args", "", `variables for the chat template, such as {"enable_thinking": false}`)
 	flags.BoolVar(&p.multiTurn, "fewshot-as-multiturn", false, "make each example a turn of the conversation")
 }
 
@@ -34,10 +39,39 @@ func (p *promptFlags) check() error {
 		err.Field = "--fewshot"
 		return err
 	}
-	if p.multiTurn && !p.chat {
-		return &mergesearch.InputError{Field: "--fewshot-as-multiturn", Problem: "needs --apply-chat-template"}
+	for flag, given := range map[string]bool{"--fewshot-as-multiturn": p.multiTurn, "--chat-template": p.template != "", "--chat-template-args": p.arguments != ""} {
+		if given && !p.chat {
+			return &mergesearch.InputError{Field: flag, Problem: "needs --apply-chat-template"}
+		}
 	}
 	return nil
+}
+
+// chatTemplate reads what the flags name.
+func (p *promptFlags) chatTemplate() (eval.ChatTemplate, error) {
+	var names map[string]any
+	if p.arguments != "" {
+		var err error
+		if names, err = chat.Variables([]byte(p.arguments)); err != nil {
+			return eval.ChatTemplate{}, &mergesearch.InputError{Field: "--chat-template-args", Problem: err.Error(), Hint: `for example {"enable_thinking": false}`}
+		}
+	}
+	return readChatTemplate(p.template, names)
+}
+
+// readChatTemplate reads a template from a file; without one it is the model's own.
+func readChatTemplate(file string, names map[string]any) (eval.ChatTemplate, error) {
+	t := eval.ChatTemplate{File: file, Variables: names}
+	if file == "" {
+		return t, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return t, &mergesearch.InputError{File: file, Problem: err.Error()}
+	}
+	t.Source = string(text)
+	_, err = chat.For(nil, t.Source, file) // so that a fault is found before any model is read
+	return t, err
 }
 
 // checkDraw refuses a way of drawing that does not exist.

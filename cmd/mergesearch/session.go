@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"mergesearch"
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/eval"
+	"mergesearch/eval/chat"
 	"mergesearch/eval/dataset"
 	"mergesearch/merge"
 	"mergesearch/merge/kernel"
@@ -48,7 +50,8 @@ type session struct {
 	endpoint  eval.Endpoint
 	stop      func() error // the endpoint
 	evaluator *eval.Evaluator
-	why       string   // what the algorithm says of its choice
+	why       string // what the algorithm says of its choice
+	chat      eval.ChatTemplate
 	notes     []string // what the user should know before the search begins
 }
 
@@ -63,6 +66,9 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 		}
 	}()
 	if err := s.readTasks(); err != nil {
+		return nil, err
+	}
+	if s.chat, err = s.chatTemplate(); err != nil {
 		return nil, err
 	}
 	methods, err := chosenMethods(file)
@@ -81,7 +87,7 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return nil, err
 	}
-	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Environment: os.LookupEnv}); err != nil {
+	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: os.LookupEnv}); err != nil {
 		return nil, err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {
@@ -141,6 +147,26 @@ func (s *session) reading() eval.Reading {
 		Draw: eval.Draw(p.Fewshot), System: p.SystemInstruction, Shots: p.NumFewshot,
 		Chat: p.ApplyChatTemplate, MultiTurn: p.FewshotAsMultiturn, Cache: dataset.HubCache(os.Getenv),
 	}
+}
+
+// chatTemplate reads the template that the run file names.
+func (s *session) chatTemplate() (eval.ChatTemplate, error) {
+	p := s.file.Prompts
+	var names map[string]any
+	if len(p.ChatTemplateArgs) > 0 {
+		text, err := json.Marshal(p.ChatTemplateArgs)
+		if err == nil {
+			names, err = chat.Variables(text)
+		}
+		if err != nil {
+			return eval.ChatTemplate{}, &mergesearch.InputError{File: s.file.File, Field: "prompts.chat_template_args", Problem: err.Error()}
+		}
+	}
+	file := p.ChatTemplate
+	if file != "" {
+		file = s.file.Path(file)
+	}
+	return readChatTemplate(file, names)
 }
 
 func chosenMethods(file *runfile.RunFile) ([]mergesearch.Method, error) {

@@ -16,7 +16,7 @@ func (r *rendering) attribute(of any, name string, at int) (any, error) {
 			return v, err
 		}
 	}
-	return absent(of, name, at), nil
+	return r.absent(of, name, at), nil
 }
 
 // ownAttribute is what Python's getattr finds.
@@ -28,7 +28,7 @@ func (r *rendering) ownAttribute(of any, name string) (v any, ok bool, err error
 		v, ok = of.values[name]
 		return v, ok, nil
 	case *loopState:
-		v, ok = of.attribute(name)
+		v, ok = of.attribute(r, name)
 		return v, ok, nil
 	}
 	if run, ok := methodsOf(of)[name]; ok {
@@ -45,9 +45,9 @@ func (r *rendering) ownAttribute(of any, name string) (v any, ok bool, err error
 func (r *rendering) index(of, key any, at int) (any, error) {
 	if u, ok := key.(*undefined); ok {
 		if isMapping(of) {
-			return &undefined{fault: u.fault}, missing(key)
+			return r.undefined(u.fault), missing(key)
 		}
-		return &undefined{fault: u.fault}, nil
+		return r.undefined(u.fault), nil
 	}
 	switch of := of.(type) {
 	case *undefined:
@@ -82,10 +82,10 @@ func (r *rendering) index(of, key any, at int) (any, error) {
 			return v, err
 		}
 	}
-	return absent(of, key, at), nil
+	return r.absent(of, key, at), nil
 }
 
-func absent(of, key any, at int) *undefined {
+func (r *rendering) absent(of, key any, at int) *undefined {
 	f := fault(at, fmt.Sprintf("%s has nothing at %s", typeName(of), scalar(key)))
 	name, isText := key.(string)
 	switch of.(type) {
@@ -94,7 +94,7 @@ func absent(of, key any, at int) *undefined {
 			f.Problem, f.Name = fmt.Sprintf("no key %q", name), name
 		}
 	}
-	return &undefined{fault: f}
+	return r.undefined(f)
 }
 
 // scalar prints a value for a message, or names its type.
@@ -208,12 +208,12 @@ func sliceRange(from, to any, by int64, length int) (start, end, n int64) {
 }
 
 // attribute gives what a template may ask about the loop it is in.
-func (l *loopState) attribute(name string) (any, bool) {
+func (l *loopState) attribute(r *rendering, name string) (any, bool) {
 	n := int64(len(l.items))
 	at := int64(l.at)
 	neighbour := func(i int, which string) any {
 		if i < 0 || i >= len(l.items) {
-			return &undefined{fault: fault(0, "the loop has no "+which+" item here")}
+			return r.undefined(fault(0, "the loop has no "+which+" item here"))
 		}
 		return l.items[i]
 	}

@@ -121,6 +121,7 @@ type arguments struct {
 	positional []expression
 	keywords   []string
 	named      []expression
+	spread     expression // *arguments after the positional ones; nil: none
 }
 
 func (literal) position() int      { return 0 }
@@ -149,7 +150,7 @@ func (e variable) value(r *rendering) (any, error) {
 	}
 	f := fault(e.at, fmt.Sprintf("the document has no column %q", e.name))
 	f.Name = e.name
-	return &undefined{fault: f}, nil
+	return r.undefined(f), nil
 }
 
 func (e attribute) value(r *rendering) (any, error) {
@@ -210,6 +211,17 @@ func (a arguments) evaluate(r *rendering, lazy bool) (values, error) {
 		}
 		out.positional = append(out.positional, v)
 	}
+	if a.spread != nil {
+		v, err := get(a.spread)
+		if err != nil {
+			return out, err
+		}
+		items, err := r.items(v)
+		if err != nil {
+			return out, place(err, a.spread.position())
+		}
+		out.positional = append(out.positional, items...)
+	}
 	for i, e := range a.named {
 		v, err := get(e)
 		if err != nil {
@@ -229,7 +241,11 @@ func (e call) value(r *rendering) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var v any
+	return e.apply(r, of, a)
+}
+
+// apply calls a value.
+func (e call) apply(r *rendering, of any, a values) (v any, err error) {
 	switch f := of.(type) {
 	case method:
 		v, err = r.operate(f.run, f.of, a)

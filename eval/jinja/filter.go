@@ -375,7 +375,7 @@ func joinFilter(r *rendering, of any, a values) (any, error) {
 }
 
 func (r *rendering) nothing(what string) *undefined {
-	return &undefined{fault: fault(r.at, what+": it is empty")}
+	return r.undefined(fault(r.at, what+": it is empty"))
 }
 
 func firstOf(r *rendering, of any, a values) (any, error) {

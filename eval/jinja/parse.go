@@ -12,6 +12,8 @@ type parser struct {
 	tokens []token
 	next   int
 	depth  int
+	chat   bool // the template is a chat template
+	loops  int  // around the statement that is parsed, which may break them
 }
 
 // maxDepth bounds how deeply expressions and statements nest.
@@ -287,7 +289,9 @@ func (p *parser) primary() (expression, error) {
 		case "none", "None":
 			return literal{nil}, nil
 		case "self", "super", "caller", "varargs", "kwargs":
-			return nil, unsupported(t.at, t.text)
+			if t.text != "caller" || !p.chat {
+				return nil, unsupported(t.at, t.text)
+			}
 		}
 		return variable{name: t.text, at: t.at}, nil
 	case t.kind == quoted:
@@ -377,7 +381,7 @@ func (p *parser) attribute(of expression) (expression, error) {
 		return index{of: of, key: literal{t.number}, at: at}, nil
 	case strings.HasPrefix(t.text, "__"):
 		return nil, unsupported(at, "the attribute "+t.text)
-	case p.peek().is("(") && !knownMethods[t.text]:
+	case p.peek().is("(") && !knownMethods[t.text] && !p.chat:
 		return nil, unsupported(at, "the method "+t.text)
 	}
 	return attribute{of: of, name: t.text, at: at}, nil
@@ -452,7 +456,7 @@ func (p *parser) filter(of expression) (expression, error) {
 		return nil, p.unexpected()
 	}
 	p.advance()
-	f, ok := filters[t.text]
+	f, ok := filterNamed(t.text, p.chat)
 	if !ok || p.peek().is(".") {
 		return nil, unsupported(t.at, fmt.Sprintf("the filter %q", t.text))
 	}
@@ -473,7 +477,7 @@ func (p *parser) test(of expression) (expression, error) {
 		return nil, p.unexpected()
 	}
 	p.advance()
-	run, ok := tests[t.text]
+	run, ok := testNamed(t.text, p.chat)
 	if !ok || p.peek().is(".") {
 		return nil, unsupported(t.at, fmt.Sprintf("the test %q", t.text))
 	}
@@ -524,7 +528,15 @@ func (p *parser) arguments() (arguments, error) {
 				break
 			}
 		}
-		if t := p.peek(); t.is("*") || t.is("**") {
+		if t := p.peek(); t.is("*") && p.chat && a.spread == nil {
+			p.advance()
+			e, err := p.expression(true)
+			if err != nil {
+				return a, err
+			}
+			a.spread = e
+			continue
+		} else if t.is("*") || t.is("**") {
 			return a, unsupported(t.at, fmt.Sprintf("%q before an argument", t.text))
 		}
 		keyword := ""

@@ -31,6 +31,8 @@ type rendering struct {
 	at     int              // where the filter stands that is at work
 	match  time.Duration    // left for regular expressions
 	out    *strings.Builder
+	chat   *Chat // nil: a template of a task file
+	calls  int   // of macros, one inside the other
 }
 
 func newRendering(doc map[string]any) *rendering {
@@ -123,6 +125,11 @@ func (r *rendering) lookup(name string) (any, bool) {
 	if v, ok := r.doc[name]; ok {
 		return v, true
 	}
+	if r.chat != nil {
+		if f, ok := r.chat.functions[name]; ok {
+			return f, true
+		}
+	}
 	f, ok := functions[name]
 	return f, ok
 }
@@ -199,7 +206,10 @@ func (l loop) run(r *rendering) error {
 			}
 			return r.execute(l.body)
 		})
-		if err != nil {
+		switch {
+		case errors.Is(err, errBreak):
+			return nil
+		case err != nil && !errors.Is(err, errContinue):
 			return err
 		}
 	}

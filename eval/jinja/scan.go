@@ -60,11 +60,14 @@ type scanner struct {
 	column int // code points before at
 	tokens []token
 	open   []string // the brackets that wait to be closed
+
+	blocks bool // trim_blocks and lstrip_blocks are set
 }
 
-// scan cuts the source, whose lines end in "\n", into tokens.
-func scan(source string) ([]token, error) {
-	s := &scanner{source: source}
+// scan cuts the source, whose lines end in "\n", into tokens. With blocks a line
+// that holds a statement or comment alone leaves nothing behind.
+func scan(source string, blocks bool) ([]token, error) {
+	s := &scanner{source: source, blocks: blocks}
 	for s.at < len(source) {
 		i := nextTag(source[s.at:])
 		if i < 0 {
@@ -72,11 +75,7 @@ func scan(source string) ([]token, error) {
 			s.skip(len(source) - s.at)
 			break
 		}
-		text := source[s.at : s.at+i]
-		if sign := source[s.at+i+2:]; strings.HasPrefix(sign, "-") {
-			text = strings.TrimRightFunc(text, IsSpace)
-		}
-		s.text(text)
+		s.text(s.before(source[s.at:s.at+i], source[s.at+i+1] == '{', source[s.at+i+2:]))
 		s.skip(i)
 		if err := s.tag(); err != nil {
 			return nil, err
@@ -84,6 +83,28 @@ func scan(source string) ([]token, error) {
 	}
 	s.add(token{kind: endOfSource})
 	return s.tokens, nil
+}
+
+// before is the text in front of a tag, which goes on with rest.
+func (s *scanner) before(text string, prints bool, rest string) string {
+	switch {
+	case strings.HasPrefix(rest, "-"):
+		return strings.TrimRightFunc(text, IsSpace)
+	case prints || !s.blocks || strings.HasPrefix(rest, "+"):
+		return text
+	}
+	line := strings.LastIndexByte(text, '\n') + 1
+	if line == 0 && s.at > 0 && s.source[s.at-1] != '\n' || strings.TrimLeftFunc(text[line:], IsSpace) != "" {
+		return text
+	}
+	return text[:line]
+}
+
+// endLine takes the end of the line after a statement or comment.
+func (s *scanner) endLine() {
+	if s.blocks && strings.HasPrefix(s.rest(), "\n") {
+		s.skip(1)
+	}
 }
 
 func nextTag(s string) int {
@@ -134,11 +155,12 @@ func (s *scanner) tag() error {
 		if i < 0 {
 			return fault(start, "comment without its closing #}")
 		}
-		strip := i > 0 && s.rest()[i-1] == '-'
-		s.skip(i + 2)
-		if strip {
-			s.skipSpace()
+		sign := byte(0)
+		if i > 0 {
+			sign = s.rest()[i-1]
 		}
+		s.skip(i + 2)
+		s.after(sign)
 		return nil
 	case opening == "{%" && s.raw("raw"):
 		return s.rawText(start)
@@ -158,13 +180,14 @@ func (s *scanner) tag() error {
 			case strings.HasPrefix(rest, closer):
 				s.add(token{kind: end, text: closer})
 				s.skip(2)
+				if end == endTag {
+					s.after(0)
+				}
 				return nil
 			case sign && strings.HasPrefix(rest[1:], closer):
 				s.add(token{kind: end, text: closer})
 				s.skip(3)
-				if rest[0] == '-' {
-					s.skipSpace()
-				}
+				s.after(rest[0])
 				return nil
 			}
 		}
@@ -174,6 +197,17 @@ func (s *scanner) tag() error {
 		if err := s.token(); err != nil {
 			return err
 		}
+	}
+}
+
+// after takes what belongs to the closing of a statement or comment with a sign.
+func (s *scanner) after(sign byte) {
+	switch sign {
+	case '-':
+		s.skipSpace()
+	case '+':
+	default:
+		s.endLine()
 	}
 }
 
@@ -193,8 +227,11 @@ func (s *scanner) raw(word string) bool {
 		return false
 	}
 	s.skip(len(s.rest()) - len(rest) + 2)
-	if strip {
+	switch {
+	case strip:
 		s.skipSpace()
+	case !sign && word == "endraw":
+		s.endLine()
 	}
 	return true
 }
@@ -207,20 +244,16 @@ func (s *scanner) rawText(start int) error {
 			return fault(start, "{% raw %} without its {% endraw %}")
 		}
 		i += j
-		end := scanner{source: s.source, at: s.at + i + 2}
-		strip := strings.HasPrefix(end.rest(), "-")
-		if strip || strings.HasPrefix(end.rest(), "+") {
+		end := scanner{source: s.source, at: s.at + i + 2, blocks: s.blocks}
+		rest := end.rest()
+		if strings.HasPrefix(rest, "-") || strings.HasPrefix(rest, "+") {
 			end.skip(1)
 		}
 		if !end.raw("endraw") {
 			i += 2
 			continue
 		}
-		text := s.rest()[:i]
-		if strip {
-			text = strings.TrimRightFunc(text, IsSpace)
-		}
-		s.text(text)
+		s.text(s.before(s.rest()[:i], false, rest))
 		s.skip(end.at - s.at)
 		return nil
 	}

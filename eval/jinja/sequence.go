@@ -110,6 +110,9 @@ func sorted(r *rendering, of any, a values) (any, error) {
 		if failed != nil {
 			return 0
 		}
+		if isUndefined(x.key) && isUndefined(y.key) && missing(x.key) == nil {
+			return 0 // Jinja compares lists of keys, and those are equal
+		}
 		order, _, err := r.order("<", x.key, y.key)
 		if failed = err; backwards {
 			return -order
@@ -236,7 +239,7 @@ func (r *rendering) mapping(a values) (func(any) (any, error), error) {
 		}, nil
 	}
 	name, _ := a.positional[0].(string)
-	f, ok := filters[name]
+	f, ok := filterNamed(name, r.chat != nil)
 	if !ok {
 		return nil, refuse("the filter %s", scalar(a.positional[0]))
 	}
@@ -271,7 +274,7 @@ func choosing(keep, byAttribute bool) operation {
 		passes := func(_ *rendering, x any, _ values) (bool, error) { return truth(x) }
 		if len(a.positional) > 0 {
 			name, _ := a.positional[0].(string)
-			if passes = tests[name]; passes == nil {
+			if passes, _ = testNamed(name, r.chat != nil); passes == nil {
 				return nil, refuse("the test %s", scalar(a.positional[0]))
 			}
 			a.positional = a.positional[1:]

@@ -103,6 +103,21 @@ func (p *parser) tag(at int) (statement, error) {
 	case "set":
 		return p.assignment(at)
 	}
+	if p.chat {
+		switch t.text {
+		case "macro":
+			return p.macro(at)
+		case "call":
+			return p.callBlock(at)
+		case "generation":
+			return p.generation()
+		case "break", "continue":
+			if p.loops == 0 {
+				return nil, fault(at, "{% "+t.text+" %} outside of a loop")
+			}
+			return jump{again: t.text == "continue"}, p.endTag()
+		}
+	}
 	return nil, unsupported(at, "{% "+t.text+" %}")
 }
 
@@ -174,7 +189,10 @@ func (p *parser) loop(at int) (statement, error) {
 		return nil, unsupported(t.at, "a recursive loop")
 	}
 	var word string
-	if l.body, word, err = p.block("else", "endfor"); err != nil {
+	p.loops++
+	l.body, word, err = p.block("else", "endfor")
+	p.loops--
+	if err != nil {
 		return nil, err
 	}
 	if word == "else" {

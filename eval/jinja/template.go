@@ -16,6 +16,9 @@ type Error struct {
 	// Unsupported says that Jinja or Python may take what this package refuses.
 	Unsupported bool
 
+	// Raised says that the template itself refused, by raise_exception.
+	Raised bool
+
 	literal bool // it is about a text that Literal reads
 }
 
@@ -36,29 +39,37 @@ func unsupported(at int, what string) *Error {
 // Template is a parsed template.
 type Template struct {
 	body []statement
+	chat *Chat // nil: a template of a task file
 }
 
 // maxSource bounds the bytes of a template, and with them the tokens and nodes.
 const maxSource = 1 << 18
 
-// Parse parses a template. It returns an *Error for what is not understood.
-func Parse(source string) (*Template, error) {
+// Parse parses a template of a task file. It returns an *Error for what is not
+// understood.
+func Parse(source string) (*Template, error) { return parse(source, nil) }
+
+func parse(source string, chat *Chat) (*Template, error) {
 	switch {
 	case len(source) > maxSource:
 		return nil, fault(1, fmt.Sprintf("the template has %d bytes, at most %d are read", len(source), maxSource))
 	case !utf8.ValidString(source):
 		return nil, fault(1, "the template is not valid UTF-8")
 	}
-	tokens, err := scan(newlines(source))
+	source = newlines(source)
+	if chat != nil {
+		source = strings.TrimSuffix(source, "\n") // keep_trailing_newline is off
+	}
+	tokens, err := scan(source, chat != nil)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{tokens: tokens}
+	p := &parser{tokens: tokens, chat: chat != nil}
 	body, err := p.statements()
 	if err != nil {
 		return nil, err
 	}
-	return &Template{body: body}, nil
+	return &Template{body: body, chat: chat}, nil
 }
 
 // newlines writes every end of line as "\n", as Jinja does.
@@ -85,7 +96,7 @@ func (t *Template) Constant() bool {
 func (t *Template) Value(doc map[string]any) (any, error) {
 	if len(t.body) == 1 {
 		if p, ok := t.body[0].(print); ok {
-			return p.typed(newRendering(doc))
+			return p.typed(t.rendering(doc))
 		}
 	}
 	return t.Text(doc)
@@ -93,9 +104,15 @@ func (t *Template) Value(doc map[string]any) (any, error) {
 
 // Text renders the template for a document to text.
 func (t *Template) Text(doc map[string]any) (string, error) {
-	r := newRendering(doc)
+	r := t.rendering(doc)
 	if err := r.execute(t.body); err != nil {
 		return "", err
 	}
 	return r.out.String(), nil
+}
+
+func (t *Template) rendering(doc map[string]any) *rendering {
+	r := newRendering(doc)
+	r.chat = t.chat
+	return r
 }

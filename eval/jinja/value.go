@@ -304,6 +304,9 @@ func (r *rendering) hash(key any) (any, error) {
 		}
 		return tupleHash(b.String()), nil
 	case *undefined:
+		if k.lenient {
+			return tupleHash("undefined"), nil
+		}
 		return nil, k.fault
 	}
 	return nil, fmt.Errorf("%s cannot be a key", typeName(key))

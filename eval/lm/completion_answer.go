@@ -14,6 +14,7 @@ type answerWriter struct {
 	b     []byte
 	vocab *vocabulary
 	asIDs bool // tokens are named by their id
+	form  form
 }
 
 // choice is what one prompt is answered with.
@@ -23,6 +24,7 @@ type choice struct {
 	logProbs []TokenLogProb // written when withLogs
 	withLogs bool
 	withTop  bool   // and the likeliest tokens
+	first    bool   // begins a streamed message
 	offset   int    // characters before the first token of logProbs
 	finish   Finish // empty while a stream goes on
 	stop     string // the stop string that ended the text
@@ -30,9 +32,13 @@ type choice struct {
 
 // open writes everything before the choices.
 func (a *answerWriter) open(id int64, created int64, model, fingerprint string) {
-	a.raw(`{"id":"cmpl-`)
+	if a.form == textForm {
+		a.raw(`{"id":"cmpl-`)
+	} else {
+		a.raw(`{"id":"chatcmpl-`)
+	}
 	a.b = strconv.AppendInt(a.b, id, 10)
-	a.raw(`","object":"text_completion","created":`)
+	a.raw(a.form.head())
 	a.b = strconv.AppendInt(a.b, created, 10)
 	a.raw(`,"model":`)
 	a.b = appendQuoted(a.b, model)
@@ -49,13 +55,15 @@ func (a *answerWriter) choice(c choice) {
 	}
 	a.raw(`{"index":`)
 	a.b = strconv.AppendInt(a.b, int64(c.index), 10)
-	a.raw(`,"text":`)
-	a.b = appendQuoted(a.b, c.text)
+	a.said(c)
 	a.raw(`,"logprobs":`)
-	if c.withLogs {
-		a.logProbs(c)
-	} else {
+	switch {
+	case !c.withLogs:
 		a.raw("null")
+	case a.form == textForm:
+		a.logProbs(c)
+	default:
+		a.contentLogProbs(c)
 	}
 	a.raw(`,"finish_reason":`)
 	if c.finish == "" {

@@ -34,6 +34,8 @@ type completionRequest struct {
 	IgnoreEOS        bool  `json:"ignore_eos"`
 	TokensAsIDs      bool  `json:"return_tokens_as_token_ids"`
 
+	chat bool // it stands for a chat: one prompt, as often as there are answers
+
 	unsupported
 }
 

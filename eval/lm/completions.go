@@ -22,13 +22,18 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer m.users.Done()
+	s.answer(w, r, m, &c)
+}
+
+// answer asks the engine, and writes what it says.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, m *served, c *completionRequest) {
 	requests, err := c.requests(m.model)
 	if err != nil {
 		writeError(w, asAPIError(err))
 		return
 	}
 	if c.Stream {
-		s.stream(w, r, m, &c, requests)
+		s.stream(w, r, m, c, requests)
 		return
 	}
 	responses, err := m.instance.Do(r.Context(), requests)
@@ -39,7 +44,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 	s.answered.Add(1)
 	a := answers.Get().(*answerWriter)
 	defer answers.Put(a)
-	a.whole(s, m, &c, requests, responses)
+	a.whole(s, m, c, requests, responses)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.b)))
 	writeWhole(w, r, a.b)
@@ -47,9 +52,12 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
 
 // whole writes the answer to all prompts.
 func (a *answerWriter) whole(s *Server, m *served, c *completionRequest, requests []Request, responses []Response) {
-	a.b, a.vocab, a.asIDs = a.b[:0], m.model.tokenizer, c.TokensAsIDs
+	a.b, a.vocab, a.asIDs, a.form = a.b[:0], m.model.tokenizer, c.TokensAsIDs, textForm
+	if c.chat {
+		a.form = messageForm
+	}
 	a.open(s.serial.Add(1), time.Now().Unix(), m.name, m.model.fingerprint)
-	prompts, completions := 0, 0
+	completions := 0
 	for i := range responses {
 		r := &responses[i]
 		out := choice{index: i, text: r.Text, finish: r.Finish, stop: r.StopString, withLogs: c.LogProbs != nil, withTop: c.withTop(), logProbs: r.Generated}
@@ -62,10 +70,19 @@ func (a *answerWriter) whole(s *Server, m *served, c *completionRequest, request
 			}
 		}
 		a.choice(out)
-		prompts += len(requests[i].Prompt)
 		completions += len(r.Tokens)
 	}
-	a.close(prompts, completions)
+	a.close(c.promptTokens(requests), completions)
+}
+
+// promptTokens is how many tokens were read. The answers of a chat share a prompt.
+func (c *completionRequest) promptTokens(requests []Request) (n int) {
+	for i := range requests {
+		if n += len(requests[i].Prompt); c.chat {
+			break
+		}
+	}
+	return n
 }
 
 // echoed is a prompt as text: as it was sent, or what its ids stand for.

@@ -15,10 +15,10 @@
 //   - Engine and Instance: threads that run forward passes, and a model being
 //     served by them with its key-value cache.
 //   - Request, Response: one token sequence to continue or to score.
-//   - Server: several models under names, over HTTP: /v1/completions, /v1/models,
-//     /tokenize, /detokenize, /health, /v1/mergesearch/stats and, when a
-//     directory opener is injected, /v1/mergesearch/load and unload. There is no
-//     chat template engine: /v1/chat/completions answers 400 and says so.
+//   - Server: several models under names, over HTTP: /v1/completions,
+//     /v1/chat/completions for models with a chat template, /v1/models, /tokenize,
+//     /detokenize, /health, /v1/mergesearch/stats and, when a directory opener is
+//     injected, /v1/mergesearch/load and unload.
 //
 // The law, tested bit for bit: the log-probabilities of a request are the same
 // alone, in any batch and order, with and without prefix reuse, with one thread
@@ -33,7 +33,7 @@
 // asked for are computed.
 //
 // Not here: reading safetensors (merge/safetensors; the command line hands the
-// tensors over), prompts, metrics and the client (eval), matrix products and the
+// tensors over), prompts, metrics and the client (eval), chat templates (eval/chat), matrix products and the
 // other arithmetic (kernel), text to token ids (tokenizer).
 //
 // Sources: RMSNorm, Zhang and Sennrich 2019 (arXiv 1910.07467); rotary

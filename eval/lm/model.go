@@ -17,6 +17,7 @@ type Model struct {
 	config      *config
 	tokenizer   *vocabulary
 	fingerprint string
+	template    *template
 
 	tensors mergesearch.Tensors
 	embed   mergesearch.Tensor // [vocab][hidden], read row by row in its own type
@@ -71,7 +72,8 @@ func readModelFiles(files map[string][]byte) (*config, *vocabulary, error) {
 }
 
 // Load makes a model from the files beside its weights (config.json,
-// tokenizer.json, generation_config.json; others are ignored) and its tensors.
+// tokenizer.json, generation_config.json, those of the chat template; others are
+// ignored) and its tensors.
 // Every tensor that the configuration asks for must be there with its shape, in
 // BF16, F16 or F32, and no other; the error is a *mergesearch.InputError.
 //
@@ -84,7 +86,7 @@ func Load(files map[string][]byte, t mergesearch.Tensors) (*Model, error) {
 		return nil, err
 	}
 	l := loader{config: c, tensors: t, wanted: map[string]bool{}}
-	m := &Model{config: c, tokenizer: tok, fingerprint: t.Digest(), tensors: t}
+	m := &Model{config: c, tokenizer: tok, fingerprint: t.Digest(), template: newTemplate(files), tensors: t}
 	l.model(m)
 	l.refuseOthers()
 	if l.err != nil {

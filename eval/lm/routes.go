@@ -30,18 +30,26 @@ func (s *Server) listModels(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": data})
 }
 
-// tokenize answers POST /tokenize as vLLM does.
+// tokenize answers POST /tokenize as vLLM does, of a prompt or of messages.
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
 	var body struct {
-		Model            string  `json:"model"`
+		chatRequest
 		Prompt           *string `json:"prompt"`
 		AddSpecialTokens *bool   `json:"add_special_tokens"`
 	}
 	s.withModel(w, r, &body, &body.Model, func(m *Model) (any, error) {
-		if body.Prompt == nil {
-			return nil, badRequest("prompt", "prompt: missing; chat messages cannot be tokenized, there are no chat templates")
+		var ids []int32
+		switch {
+		case body.Prompt != nil:
+			ids = m.tokenizer.Encode(*body.Prompt, body.AddSpecialTokens == nil || *body.AddSpecialTokens)
+		case body.Messages != nil:
+			var err error
+			if ids, err = body.prompt(m); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, badRequest("prompt", "prompt: missing, and no messages either")
 		}
-		ids := m.tokenizer.Encode(*body.Prompt, body.AddSpecialTokens == nil || *body.AddSpecialTokens)
 		return map[string]any{"count": len(ids), "max_model_len": m.MaxPositions(), "tokens": ids}, nil
 	})
 }

@@ -80,9 +80,7 @@ func NewServer(o ServerOptions) *Server {
 func (s *Server) newRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+completionsPath, s.completions)
-	mux.HandleFunc("POST /v1/chat/completions", func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, badRequest("", "the embedded engine has no chat templates; send the rendered prompt to /v1/completions"))
-	})
+	mux.HandleFunc("POST /v1/chat/completions", s.chats)
 	mux.HandleFunc("GET /v1/models", s.listModels)
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("POST /tokenize", s.tokenize)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// stream answers POST /v1/completions with server-sent events: one chunk for
+// stream answers a completion or chat with server-sent events: one chunk for
 // each token, the finish in the last of each choice, then [DONE].
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, m *served, c *completionRequest, requests []Request) {
 	if c.Echo && c.LogProbs != nil {
@@ -110,6 +110,13 @@ func (e *eventWriter) start() {
 	e.w.Header().Set("Content-Type", "text/event-stream")
 	e.w.Header().Set("Cache-Control", "no-cache")
 	e.a.vocab, e.a.asIDs = e.m.model.tokenizer, e.c.TokensAsIDs
+	if e.c.chat {
+		e.a.form = deltaForm
+		for i := range e.c.Prompt {
+			e.chunk(choice{index: i, first: true})
+		}
+		e.flush()
+	}
 	if e.c.Echo {
 		for i := range e.c.Prompt {
 			e.chunk(choice{index: i, text: e.c.echoed(e.m.model, i)})
@@ -140,16 +147,15 @@ func (e *eventWriter) token(v event) {
 }
 
 func (e *eventWriter) finish(requests []Request, responses []Response) {
-	prompts, completions := 0, 0
+	completions := 0
 	for i := range responses {
 		e.chunk(choice{index: i, finish: responses[i].Finish, stop: responses[i].StopString})
-		prompts += len(requests[i].Prompt)
 		completions += len(responses[i].Tokens)
 	}
 	if e.c.StreamOpts.IncludeUsage {
 		e.a.raw("data: ")
 		e.a.open(e.id, e.created, e.m.name, e.m.model.fingerprint)
-		e.a.close(prompts, completions)
+		e.a.close(e.c.promptTokens(requests), completions)
 		e.a.raw("\n\n")
 	}
 	e.a.raw("data: [DONE]\n\n")

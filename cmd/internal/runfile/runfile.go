@@ -113,6 +113,9 @@ type Prompts struct {
 	SystemInstruction  string `yaml:"system_instruction" json:"system_instruction,omitempty"`
 	ApplyChatTemplate  bool   `yaml:"apply_chat_template" json:"apply_chat_template,omitempty"`
 	FewshotAsMultiturn bool   `yaml:"fewshot_as_multiturn" json:"fewshot_as_multiturn,omitempty"`
+
+	ChatTemplate     string         `yaml:"chat_template" json:"chat_template,omitempty"` // file; default: the model's own
+	ChatTemplateArgs map[string]any `yaml:"chat_template_args" json:"chat_template_args,omitempty"`
 }
 
 // Algorithm names the search algorithm and its settings; zero values take the
@@ -305,6 +308,8 @@ func (r *RunFile) check() error {
 		return refuse("prompts.num_fewshot", "cannot be negative", "")
 	} else if p.FewshotAsMultiturn && !p.ApplyChatTemplate {
 		return refuse("prompts.fewshot_as_multiturn", "needs apply_chat_template: true", "")
+	} else if (p.ChatTemplate != "" || len(p.ChatTemplateArgs) > 0) && !p.ApplyChatTemplate {
+		return refuse("prompts.chat_template", "needs apply_chat_template: true", "")
 	} else if known := []string{"", "per_item", "harness"}; !slices.Contains(known, p.Fewshot) {
 		e := mergesearch.UnknownWord("way to draw examples", p.Fewshot, known[1:])
 		e.Field, e.Problem = "prompts.fewshot", fmt.Sprintf("unknown way to draw examples %q", p.Fewshot)
