@@ -221,6 +221,8 @@ func (p *pipeline) count(ctx context.Context, a *attempt) error {
 		if err := p.breaker(r); err != nil {
 			return err
 		}
+	} else if a.answers.failure == nil {
+		p.streak = 0
 	}
 	if !a.answers.failed(p.items) {
 		a.trial.Fingerprint = a.answers.fingerprint

@@ -60,7 +60,7 @@ func (l *loop) charge(a *answers, split mergesearch.Split, items []mergesearch.I
 // jobs lists what there is to do, one job a recipe, in ask order.
 func (l *loop) jobs(ctx context.Context, attempts []*attempt, split mergesearch.Split, items []mergesearch.ItemID) ([]*job, error) {
 	var jobs []*job
-	planned, known := map[*answers]bool{}, 0
+	planned, known, sound := map[*answers]bool{}, 0, false
 	for _, a := range attempts {
 		if err := l.recall(ctx, a); err != nil {
 			return nil, err
@@ -73,8 +73,11 @@ func (l *loop) jobs(ctx context.Context, attempts []*attempt, split mergesearch.
 		if a.answers.failure == nil && len(missing) > 0 {
 			jobs = append(jobs, &job{
 				index: len(jobs), attempt: a, trial: a.trial,
-				split: split, missing: missing, before: known, known: a.answers.fingerprint,
+				split: split, missing: missing, before: known, sound: sound, known: a.answers.fingerprint,
 			})
+			sound = false
+		} else if a.answers.failure == nil {
+			sound = true
 		}
 		known += a.answers.unused(items)
 	}
@@ -184,14 +187,17 @@ func (l *loop) settle(r result) {
 // breakerLimit is how many candidates in a row one reason may fail.
 const breakerLimit = 5
 
-// breaker follows the results in ask order. Failures known from an earlier
-// process are no results, so that a run that was mended goes on.
+// breaker follows the results in ask order. What an earlier process recorded may end
+// a row of failures and never makes one: a run that was mended goes on, and one that
+// was killed does not break where the whole one did not.
 func (l *loop) breaker(r *result) error {
 	if l.progress.Phase != PhaseSearch || r.err != nil {
 		return nil
 	}
-	if r.failure == nil {
+	if r.job.sound || r.failure == nil {
 		l.streak = 0
+	}
+	if r.failure == nil {
 		return nil
 	}
 	if r.failure.Code != l.streakCode {
