@@ -178,7 +178,7 @@ func (a *CMAES) Tell(trials []mergesearch.Trial) {
 	for rank, k := range order {
 		ranked[rank] = a.asked[k]
 		if rank < scored {
-			costs = append(costs, -trials[k].Score.Fitness)
+			costs = append(costs, -standing(trials[k]))
 		}
 	}
 	a.es.Tell(ranked, costs)

@@ -121,9 +121,6 @@ func (d Domain) bounds(j int) (low, high float64) {
 	return levels[0], levels[len(levels)-1]
 }
 
-// Lambda returns the number of points of a generation.
-func (c *CatCMA) Lambda() int { return c.lambda }
-
 // Ask draws the points of the next generation. Equal generators give equal points.
 func (c *CatCMA) Ask(rng *rand.Rand) []CatPoint {
 	out := make([]CatPoint, c.lambda)

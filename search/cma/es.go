@@ -56,18 +56,9 @@ func New(at Start, s Settings) *ES {
 	}
 }
 
-// Lambda returns the number of points of a generation.
-func (e *ES) Lambda() int { return e.lambda }
-
 // Mean returns the mean of the distribution: the answer. With bounds it lies
 // within them.
 func (e *ES) Mean() []float64 { return append([]float64(nil), e.mean...) }
-
-// Sigma returns the step size.
-func (e *ES) Sigma() float64 { return e.sigma }
-
-// Covariance returns C, n x n in row order.
-func (e *ES) Covariance() []float64 { return append([]float64(nil), e.cov...) }
 
 // Ask draws the points of the next generation. Equal generators give equal points.
 func (e *ES) Ask(rng *rand.Rand) [][]float64 {

@@ -47,6 +47,15 @@ func newGaussian(s strategy, separable bool, mean []float64, sigma float64, cov 
 	return g
 }
 
+// Lambda returns the number of points of a generation.
+func (g *gaussian) Lambda() int { return g.lambda }
+
+// Sigma returns the step size.
+func (g *gaussian) Sigma() float64 { return g.sigma }
+
+// Covariance returns C, n x n in row order.
+func (g *gaussian) Covariance() []float64 { return append([]float64(nil), g.cov...) }
+
 // decompose renews B and D from C. Eigenvalues that rounding made too small are
 // lifted, and C with them.
 func (g *gaussian) decompose() {
