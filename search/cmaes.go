@@ -17,8 +17,8 @@ type CMAESSettings struct {
 	Separable bool // learn variances alone, no correlations
 	Adapt     bool // adapt the learning rates to the noise
 
-	// Start names the parent or baseline to start at, which must have a genome;
-	// empty for the best one.
+	// Start names the usual recipe to start at, one that the space can express;
+	// empty, or where that one has failed, for the best.
 	Start string
 
 	// Answer is "mean", or empty, to recommend the mean, whose score nobody was
@@ -92,7 +92,23 @@ func NewCMAES(space *mergesearch.Space, seed uint64, settings CMAESSettings) (*C
 	if len(a.genes) == 0 {
 		return nil, &mergesearch.InputError{Field: "algorithm.name", Problem: "cmaes searches numbers, and this space has choices alone", Hint: "use catcma or ga"}
 	}
+	if starts := startsOf(space); settings.Start != "" && !slices.Contains(starts, settings.Start) {
+		in := mergesearch.UnknownWord("recipe to start at", settings.Start, starts)
+		in.Field = "algorithm.start"
+		return nil, in
+	}
 	return a, nil
+}
+
+// startsOf names the recipes that a run scores first and the space can express.
+func startsOf(s *mergesearch.Space) []string {
+	var names []string
+	for _, b := range s.Baselines() {
+		if b.Exact {
+			names = append(names, b.Name)
+		}
+	}
+	return append(names, "greedy soup")
 }
 
 // Ask draws the next cohort. It is empty where the recipe to start at has no genes
@@ -249,7 +265,7 @@ func (a *CMAES) Recommend() (mergesearch.Individual, bool) {
 // startAt returns the trial to start at: the named one, else the best.
 func startAt(trials []mergesearch.Trial, name string) (mergesearch.Trial, bool) {
 	for _, t := range trials {
-		if name != "" && t.Name == name && t.Individual.Genome != nil {
+		if _, ok := t.Member(); ok && name != "" && t.Name == name && t.Individual.Genome != nil {
 			return t, true
 		}
 	}

@@ -114,7 +114,7 @@ func TestSettingsOfMergekitEvolve(t *testing.T) {
 
 func TestCMAESRefuses(t *testing.T) {
 	space := searchtest.QuickSpace("a", "b", "c")
-	for _, s := range []search.Settings{{Sigma: -0.1}, {Sigma: 2}, {Population: 3}, {Answer: "median"}} {
+	for _, s := range []search.Settings{{Sigma: -0.1}, {Sigma: 2}, {Population: 3}, {Answer: "median"}, {Start: "naive sop"}} {
 		for _, name := range []string{"cmaes", "catcma"} {
 			brief := searchtest.Brief(space, 1)
 			brief.Settings = s

@@ -127,7 +127,7 @@ type Algorithm struct {
 	Sigma      float64 `yaml:"sigma" json:"sigma,omitempty"`           // first step, as a share of each gene's range
 	Separable  bool    `yaml:"separable" json:"separable,omitempty"`   // learn no correlations
 	Adapt      bool    `yaml:"adapt" json:"adapt,omitempty"`           // adapt the learning rates to the noise
-	Start      string  `yaml:"start" json:"start,omitempty"`           // name of the parent or baseline to start at
+	Start      string  `yaml:"start" json:"start,omitempty"`           // name of the usual recipe to start at
 	Answer     string  `yaml:"answer" json:"answer,omitempty"`         // mean or best
 	Lookahead  int     `yaml:"lookahead" json:"lookahead,omitempty"`   // cohorts asked before the first is told; default 8
 	Attraction bool    `yaml:"attraction" json:"attraction,omitempty"` // m2n2: choose a mate for what the first parent lacks
