@@ -41,18 +41,20 @@ var leftAndRight = mergesearch.Benchmark{
 	Tasks: []mergesearch.TaskWeight{{Task: "left", Weight: 1}, {Task: "right", Weight: 1}}, Aim: mergesearch.Pareto,
 }
 
-// conformSpaces are spaces of every sort.
+// conformSpaces are spaces of every sort; "whole" has blocks, gradients and a path.
 func conformSpaces() map[string]*mergesearch.Space {
-	out := searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c")
-	out["quick"], out["small"] = searchtest.QuickSpace("a", "b", "c"), searchtest.SmallSpace()
-	out["one method"] = searchtest.MustSpace(mergesearch.SpaceSpec{
-		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
-		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
-	})
-	out["only choices"] = searchtest.MustSpace(mergesearch.SpaceSpec{
-		Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
-	})
-	return out
+	return map[string]*mergesearch.Space{
+		"quick": searchtest.QuickSpace("a", "b", "c"), "small": searchtest.SmallSpace(),
+		"whole": searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c")["whole"],
+		"path":  searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c")["path"],
+		"one method": searchtest.MustSpace(mergesearch.SpaceSpec{
+			Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
+			Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
+		}),
+		"only choices": searchtest.MustSpace(mergesearch.SpaceSpec{
+			Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
+		}),
+	}
 }
 
 // Every algorithm of the catalogue conforms, on every space that it accepts. It

@@ -3,6 +3,7 @@ package search
 import (
 	"math/rand"
 	"slices"
+	"strings"
 
 	"mergesearch"
 )
@@ -99,21 +100,32 @@ func newBreeder(space *mergesearch.Space, seed uint64, purpose string, lookahead
 // Lookahead returns how many children are asked before the first is told.
 func (b *breeder) Lookahead() int { return b.lookahead }
 
-// cutOrder orders the genes for splits: by group, so that a split falls between
-// two groups of layers; those of no group come before all. Where no parameter has
-// genes of several groups, a split falls anywhere between two genes.
+// cutOrder orders the genes for splits by what they are for: block of layers, slot
+// of a path, knot of a gradient, group of tensors, so that a split falls between
+// two parts of the model; what is for all of it comes first. Where all genes are,
+// a split falls anywhere between two of them.
 func cutOrder(s *mergesearch.Space) (place []int, places int) {
-	place = make([]int, len(s.Genes))
-	grouped := false
+	type part [4]int
+	var parts []part
+	of := make([]part, len(s.Genes))
 	for i, gene := range s.Genes {
-		place[i] = slices.IndexFunc(s.Groups, func(g mergesearch.Group) bool { return g.Name == gene.Group })
-		grouped = grouped || place[i] > 0
+		block := slices.IndexFunc(s.Blocks, func(b mergesearch.Block) bool { return b.Name == gene.Block })
+		group := slices.IndexFunc(s.Groups, func(g mergesearch.Group) bool { return g.Name == gene.Group })
+		of[i] = part{block, gene.Slot, gene.Knot, group}
+		parts = append(parts, of[i])
 	}
-	if grouped {
-		return place, len(s.Groups)
-	}
+	order := func(a, b part) int { return slices.Compare(a[:], b[:]) }
+	slices.SortFunc(parts, order)
+	parts = slices.Compact(parts)
+	place = make([]int, len(s.Genes))
 	for i := range place {
 		place[i] = i
+		if len(parts) > 1 {
+			place[i], _ = slices.BinarySearchFunc(parts, of[i], order)
+		}
+	}
+	if len(parts) > 1 {
+		return place, len(parts)
 	}
 	return place, len(place)
 }
@@ -122,17 +134,20 @@ func cutOrder(s *mergesearch.Space) (place []int, places int) {
 // of the others, under the first method that gives each expert a weight. A range
 // that ends below one gives as much of the expert as it can.
 func expertGenomes(s *mergesearch.Space) []mergesearch.Genome {
-	for m, method := range s.Methods {
+	for _, method := range s.Methods {
 		start := s.Default()
-		if i := s.Gene(mergesearch.MethodGene); i >= 0 {
-			start[i] = float64(m)
+		for i, gene := range s.Genes {
+			if m := slices.Index(gene.Options, method.Name); m >= 0 && strings.HasPrefix(gene.Name, mergesearch.MethodGene) {
+				start[i] = float64(m)
+			}
 		}
+		start = s.Normalize(start)
 		weights := false
 		var out []mergesearch.Genome
 		for _, e := range s.Experts {
 			g := start.Clone()
 			for i, gene := range s.Genes {
-				if gene.Parameter != "weight" || gene.Expert == "" || gene.Methods != nil && !slices.Contains(gene.Methods, method.Name) {
+				if gene.Parameter != "weight" || gene.Expert == "" || !s.Active(start, i) {
 					continue
 				}
 				weights = true

@@ -97,10 +97,13 @@ var catalogue = map[string]entry{
 	"cycleqd": {[]string{"lookahead"}, func(b Brief) (Plan, error) {
 		settings := DefaultCycleQD()
 		settings.Lookahead = orElse(b.Settings.Lookahead, settings.Lookahead)
+		settings.Start = b.founders(settings.Start)
 		return plan(NewCycleQD(b.Space, b.Benchmark, b.Seed, settings))
 	}},
 	"dns": {[]string{"population", "lookahead"}, func(b Brief) (Plan, error) {
-		return plan(NewDNS(b.Space, b.Benchmark, b.Seed, DefaultDNS().With(b.Settings)))
+		settings := DefaultDNS().With(b.Settings)
+		settings.Start = b.founders(settings.Start)
+		return plan(NewDNS(b.Space, b.Benchmark, b.Seed, settings))
 	}},
 	"de": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewDE(b.Space, b.Seed, DefaultDE().With(b.Settings).ForBudget(b.Budget.Candidates)))
@@ -121,7 +124,9 @@ var catalogue = map[string]entry{
 	}},
 	"greedy-soup": {nil, func(b Brief) (Plan, error) { return plan(NewGreedySoup(b.Space)) }},
 	"m2n2": {[]string{"population", "lookahead", "attraction"}, func(b Brief) (Plan, error) {
-		return plan(NewM2N2(b.Space, b.Benchmark, b.Seed, DefaultM2N2().With(b.Settings)))
+		settings := DefaultM2N2().With(b.Settings)
+		settings.Start = b.founders(settings.Start)
+		return plan(NewM2N2(b.Space, b.Benchmark, b.Seed, settings))
 	}},
 	"nsga2": {[]string{"population"}, func(b Brief) (Plan, error) {
 		return plan(NewNSGA2(b.Space, b.Benchmark, b.Seed, DefaultNSGA2().With(b.Settings).ForBudget(b.Budget.Candidates)))
@@ -158,6 +163,18 @@ func New(name string, b Brief) (Plan, error) {
 		}
 	}
 	return e.create(b)
+}
+
+// founders returns how many of so many individuals without parents a steady state
+// asks: at most three tenths of the candidates that the budget has room for.
+func (b Brief) founders(n int) int {
+	if c := b.Budget.Candidates; c > 0 {
+		n = min(n, c*3/10)
+	}
+	if a := b.Budget.ItemAnswers; a > 0 && len(b.Items) > 0 {
+		n = min(n, a/len(b.Items)*3/10)
+	}
+	return max(n, 1)
 }
 
 // plan wraps what a constructor returned.

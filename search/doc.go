@@ -6,13 +6,15 @@
 // The loop (loop.go) is the place to start: parents, usual recipes and greedy
 // soup, then ask, decode, build, score, record, tell, then the verdict. The
 // files around it hold one step each: fixed.go what every run scores first,
-// batch.go and attempt.go the candidates in flight, tokens.go their budget of tokens,
-// steer.go costs and constraints, race.go who goes on, frontier.go the front,
+// batch.go and attempt.go the candidates in flight, ahead.go several cohorts in
+// flight, tokens.go their budget of tokens, steer.go costs and constraints, race.go who goes on, frontier.go the front,
 // verdict.go who wins.
 //
 // Types to know:
 //
 //   - Algorithm: ask and tell over cohorts. Random, GreedySoup and GA are three.
+//   - SteadyState: one that is asked ahead, without generations. M2N2, DNS and
+//     CycleQD are; Outside: one that lives in a program outside the process.
 //   - Builder, Scorer, Judge, Recorder: what the loop needs of other stages.
 //   - Options and Report: what a run is made of and what it came to.
 //   - Race and Budget: how many items a candidate answers, and when to stop.

@@ -77,3 +77,34 @@ func Unscored(a *GA) (unscored, all int) {
 func Structured(s *mergesearch.Space, jitter float64, rng *rand.Rand) mergesearch.Genome {
 	return structured(s, jitter, rng, nil)
 }
+
+// archiveOf wraps rows as residents whose fitness is their weighted mean.
+func archiveOf(rows [][]float64, share []float64) []resident {
+	var out []resident
+	for i, row := range rows {
+		r := resident{trial: mergesearch.Trial{Index: i, State: mergesearch.Scored}, row: row}
+		for j, v := range row {
+			r.trial.Score.Fitness += share[j] * v
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func SharedCredit(rows [][]float64, share []float64, alpha float64) []float64 {
+	return sharedCredit(archiveOf(rows, share), share, alpha)
+}
+
+func Attraction(rows [][]float64, share []float64, x int) []float64 {
+	return attraction(archiveOf(rows, share), share, x)
+}
+
+func DominatedNovelty(rows [][]float64, share []float64, k int) []float64 {
+	return dominatedNovelty(archiveOf(rows, share), share, k)
+}
+
+func Mix(s *mergesearch.Space, x, y mergesearch.Genome, ratio float64, split int) mergesearch.Genome {
+	b := newBreeder(s, 1, "mix", 1)
+	g, _ := b.mix(x, y, ratio, split)
+	return g
+}

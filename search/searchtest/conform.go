@@ -17,18 +17,21 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 	none := func(int) bool { return false }
 	third := func(i int) bool { return i%3 == 0 }
 	every := func(int) bool { return true }
-	rounds := 1
+	rounds, talk := 1, 8
+	if len(space.Genes) > 30 {
+		talk = 3 // a large space costs numeric algorithms much
+	}
 	if _, ok := create(1).(search.SteadyState); ok {
 		rounds = 6 // of one individual each, so that some have parents
 	}
 
 	t.Run("genomes are normalized, lineage is of earlier trials", func(t *testing.T) {
 		for _, fail := range []func(int) bool{none, third, every} {
-			checkProposals(t, space, dialogue(space, create(1), land, fail, 8*rounds))
+			checkProposals(t, space, dialogue(space, create(1), land, fail, talk*rounds))
 		}
 	})
 	t.Run("a failed trial has no children", func(t *testing.T) {
-		cohorts := dialogue(space, create(2), land, third, 8*rounds)
+		cohorts := dialogue(space, create(2), land, third, talk*rounds)
 		for _, c := range cohorts {
 			for _, individual := range c.asked {
 				for _, p := range individual.Parents {
@@ -40,17 +43,17 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 		}
 	})
 	t.Run("equal seeds and tells give equal proposals", func(t *testing.T) {
-		same(t, dialogue(space, create(3), land, third, 8*rounds), dialogue(space, create(3), land, third, 8*rounds))
+		same(t, dialogue(space, create(3), land, third, talk*rounds), dialogue(space, create(3), land, third, talk*rounds))
 	})
 	t.Run("replaying any number of cohorts goes on the same", func(t *testing.T) {
-		whole := dialogue(space, create(4), land, none, 5*rounds)
+		whole := dialogue(space, create(4), land, none, (talk-1)*rounds)
 		for k := 0; k < len(whole); k += rounds {
 			same(t, whole[:k+1], dialogue(space, create(4), land, none, k+1))
 		}
 	})
 	t.Run("a genome that was handed out never changes", func(t *testing.T) {
 		var kept, copies []mergesearch.Genome
-		converse(space, create(5), land, land.Baselines(space), none, 6*rounds, func(c cohort) {
+		converse(space, create(5), land, land.Baselines(space), none, talk*rounds, func(c cohort) {
 			for _, i := range c.asked {
 				kept, copies = append(kept, i.Genome), append(copies, i.Genome.Clone())
 			}
@@ -72,7 +75,7 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 	})
 	t.Run("once empty, always empty", func(t *testing.T) {
 		ended := false
-		converse(space, create(7), land, land.Baselines(space), none, 12*rounds, func(c cohort) {
+		converse(space, create(7), land, land.Baselines(space), none, (talk+4)*rounds, func(c cohort) {
 			if ended && len(c.asked) > 0 {
 				t.Fatal("asked again after it had finished")
 			}
