@@ -98,7 +98,9 @@ func (l *loop) complete(ctx context.Context, attempts ...*attempt) error {
 		if err := l.chooseReferences(); err != nil {
 			return err
 		}
-		l.reserve()
+		if err := l.reserve(); err != nil {
+			return err
+		}
 	}
 	if _, err := l.score(attempts, top); err != nil {
 		return err

@@ -24,17 +24,23 @@ func (l *loop) exhausted(more int) bool {
 }
 
 // reserve sets aside what the recommendation of an algorithm takes to answer all
-// search items: as much as the parent that took most.
-func (l *loop) reserve() {
-	if _, ok := l.Algorithm.(Recommender); !ok {
-		return
-	}
+// search items: as much as the parent that took most. A budget of tokens that are
+// not counted would never end.
+func (l *loop) reserve() error {
 	items := l.rungs[len(l.rungs)-1]
+	most, answered := 0, false
 	for _, a := range l.parents {
 		if !a.answers.failed(items) {
-			l.reserved = max(l.reserved, tokensOf(a.answers.on(items)))
+			most, answered = max(most, tokensOf(a.answers.on(items))), true
 		}
 	}
+	if l.Budget.Tokens > 0 && answered && most == 0 {
+		return &mergesearch.InputError{Field: "budget.tokens", Problem: "the endpoint does not say how many tokens it read and wrote", Hint: "bound candidates, answers or hours instead"}
+	}
+	if _, ok := l.Algorithm.(Recommender); ok {
+		l.reserved = most
+	}
+	return nil
 }
 
 // account takes over a result whose turn has come, if results wait for it, and adds

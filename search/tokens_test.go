@@ -76,6 +76,28 @@ func TestBudgetOfTokens(t *testing.T) {
 	}
 }
 
+// uncounted is a scorer that counts no tokens.
+type uncounted struct{ *searchtest.Family }
+
+func (u uncounted) Score(ctx context.Context, c mergesearch.Candidate, items []mergesearch.ItemID) ([]mergesearch.Outcome, error) {
+	out, err := u.Family.Score(ctx, c, items)
+	for i := range out {
+		out[i].PromptTokens, out[i].CompletionTokens = 0, 0
+	}
+	return out, err
+}
+
+func TestTokensThatNobodyCounts(t *testing.T) {
+	f := searchtest.NewFamily(4, fewItems)
+	_, err := search.Run(context.Background(), options(f, searchtest.NewRecorder(), func(o *search.Options) {
+		o.Scorer, o.Budget = uncounted{f}, search.Budget{Tokens: 1000}
+	}))
+	var in *mergesearch.InputError
+	if !errors.As(err, &in) || in.Field != "budget.tokens" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A run that was killed goes on to the same end.
 func TestTokensResume(t *testing.T) {
 	tokens := func(n, workers int) func(*search.Options) {
