@@ -121,13 +121,13 @@ func (a *DE) Ask() []mergesearch.Individual {
 	if a.generation == 1 {
 		n = a.settings.Start
 	}
-	enough := len(a.Population()) >= 4 // for a member and three others
+	leader, count := a.leader()
 	out := make([]mergesearch.Individual, n)
 	for k := range out {
 		rng := stream(a.seed, "de", uint64(a.generation), uint64(k))
 		draw := func() mergesearch.Individual { return a.founders.founder(k, a.generation, a.usual, rng) }
-		if a.generation > 1 && enough && a.members[k] != nil {
-			draw = func() mergesearch.Individual { return a.challenger(k, rng) }
+		if a.generation > 1 && count >= 4 && a.members[k] != nil { // a member and three others
+			draw = func() mergesearch.Individual { return a.challenger(k, leader, rng) }
 		}
 		out[k] = fresh(a.space, a.known, draw)
 	}
@@ -193,15 +193,27 @@ func worse(later, earlier mergesearch.Trial) bool {
 	return outranks(earlier, later)
 }
 
+// leader returns the best member, and how many there are.
+func (a *DE) leader() (best *mergesearch.Trial, count int) {
+	for _, m := range a.members {
+		if m == nil {
+			continue
+		}
+		if count++; best == nil || outranks(*m, *best) {
+			best = m
+		}
+	}
+	return best, count
+}
+
 // challenger returns the genome that challenges the member of slot k: binomial
 // crossover of the member with a mutant.
-func (a *DE) challenger(k int, rng *rand.Rand) mergesearch.Individual {
+func (a *DE) challenger(k int, leader *mergesearch.Trial, rng *rand.Rand) mergesearch.Individual {
 	s := a.space
 	others := a.others(k, rng)
-	target, plus, minus := *a.members[k], others[0], others[1]
-	third := others[2]
+	target, plus, minus, third := a.members[k], others[0], others[1], others[2]
 	if a.settings.Best {
-		third, _ = bestOf(a.Population())
+		third = leader
 	}
 	t, base := target.Individual.Genome, third.Individual.Genome
 	mask := a.mask(target, third, rng)
@@ -229,18 +241,18 @@ func (a *DE) challenger(k int, rng *rand.Rand) mergesearch.Individual {
 		}
 	}
 	parents := []mergesearch.CandidateID{target.ID()}
-	for _, p := range []mergesearch.Trial{third, plus, minus} {
+	for _, p := range []*mergesearch.Trial{third, plus, minus} {
 		parents = union(parents, []mergesearch.CandidateID{p.ID()})
 	}
 	return mergesearch.Individual{Genome: s.Normalize(child), Generation: a.generation, Operator: "difference", Parents: parents}
 }
 
 // others draws three members besides that of slot k, all different.
-func (a *DE) others(k int, rng *rand.Rand) []mergesearch.Trial {
-	var out []mergesearch.Trial
+func (a *DE) others(k int, rng *rand.Rand) []*mergesearch.Trial {
+	var out []*mergesearch.Trial
 	for _, j := range rng.Perm(len(a.members)) {
 		if j != k && a.members[j] != nil {
-			out = append(out, *a.members[j])
+			out = append(out, a.members[j])
 		}
 		if len(out) == 3 {
 			break
@@ -251,7 +263,7 @@ func (a *DE) others(k int, rng *rand.Rand) []mergesearch.Trial {
 
 // mask draws the genes that come from the mutant: each with odds CR, and one for
 // sure that either side uses.
-func (a *DE) mask(target, third mergesearch.Trial, rng *rand.Rand) []bool {
+func (a *DE) mask(target, third *mergesearch.Trial, rng *rand.Rand) []bool {
 	out := make([]bool, len(a.space.Genes))
 	var used []int
 	for i := range out {
