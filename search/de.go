@@ -19,6 +19,7 @@ type DESettings struct {
 
 	Best          bool    // differences are added to the best member instead of a random one
 	Factor        float64 // F: share of a difference that is added
+	Dither        float64 // F of each challenger is drawn from Factor to Factor + Dither
 	CrossoverRate float64 // CR: odds that a gene comes from the mutant
 
 	Spread float64 // of founders about a usual recipe, as a share of the range
@@ -56,6 +57,8 @@ func (d DESettings) check() error {
 		return &mergesearch.InputError{Field: "algorithm.start", Problem: "cannot be negative"}
 	case !(d.Factor > 0 && d.Factor <= 2):
 		return &mergesearch.InputError{Field: "algorithm.factor", Problem: fmt.Sprintf("%v is not above 0 and at most 2", d.Factor)}
+	case !(d.Dither >= 0 && d.Dither <= 2):
+		return &mergesearch.InputError{Field: "algorithm.dither", Problem: fmt.Sprintf("%v is not between 0 and 2", d.Dither)}
 	case !(d.CrossoverRate >= 0 && d.CrossoverRate <= 1):
 		return &mergesearch.InputError{Field: "algorithm.crossover_rate", Problem: fmt.Sprintf("%v is not between 0 and 1", d.CrossoverRate)}
 	case !(d.Spread >= 0 && d.Spread <= 1) || !(d.Jitter >= 0 && d.Jitter <= 1):
@@ -216,6 +219,7 @@ func (a *DE) challenger(k int, leader *mergesearch.Trial, rng *rand.Rand) merges
 		third = leader
 	}
 	t, base := target.Individual.Genome, third.Individual.Genome
+	factor := a.settings.Factor + rng.Float64()*a.settings.Dither
 	mask := a.mask(target, third, rng)
 	child := t.Clone()
 	for i, gene := range s.Genes {
@@ -235,7 +239,7 @@ func (a *DE) challenger(k int, leader *mergesearch.Trial, rng *rand.Rand) merges
 			if s.Active(plus.Individual.Genome, i) && s.Active(minus.Individual.Genome, i) {
 				difference = plus.Individual.Genome[i] - minus.Individual.Genome[i]
 			}
-			child[i] = inside(base[i]+a.settings.Factor*difference, base[i], gene.Min, gene.Max, rng)
+			child[i] = inside(base[i]+factor*difference, base[i], gene.Min, gene.Max, rng)
 		case inTarget:
 			child[i] = t[i]
 		}

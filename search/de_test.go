@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"mergesearch"
 	"mergesearch/search"
 	"mergesearch/search/problem"
+	"mergesearch/search/searchtest"
 )
 
 // descend runs differential evolution from a uniform start on a function of
@@ -151,5 +153,37 @@ func TestDEStudy(t *testing.T) {
 			}
 			t.Logf("%s; lowest cost, median %.2g", line, costs[len(costs)/2])
 		}
+	}
+}
+
+// TestDEFamilyStudy prints how far below the reference optimum of simulated
+// families the winners of whole runs are.
+func TestDEFamilyStudy(t *testing.T) {
+	families, _ := strconv.Atoi(os.Getenv("DE_FAMILIES"))
+	if families == 0 {
+		t.Skip("set DE_FAMILIES")
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*search.DESettings)
+	}{
+		{"best/1, F 0.5, CR 0.7", func(*search.DESettings) {}},
+		{"best/1, F 0.5 to 1, CR 0.7", func(d *search.DESettings) { d.Dither = 0.5 }},
+		{"best/1, F 0.5, CR 0.9", func(d *search.DESettings) { d.CrossoverRate = 0.9 }},
+		{"rand/1, F 0.5, CR 0.7", func(d *search.DESettings) { d.Best = false }},
+		{"uniform start", func(d *search.DESettings) { d.Uniform, d.Start = true, 20 }},
+		{"", nil},
+	} {
+		var gaps []float64
+		for k := range uint64(families) {
+			f := searchtest.NewFamily(1000+k, searchtest.Items{Search: 120, Validation: 100, HeldOut: 300})
+			var a search.Algorithm = newGA(f.Space, k)
+			if c.change != nil {
+				a = newDE(f.Space, k, c.change)
+			}
+			gaps = append(gaps, f.Reference(2500)-found(t, f, a, k, search.DefaultRace(), 60000))
+		}
+		mean, low, high := interval(gaps)
+		t.Logf("%-28s gap %.3f +- %.3f", cmp.Or(c.name, "the genetic algorithm"), mean, (high-low)/2/2.78)
 	}
 }

@@ -1,6 +1,6 @@
 """Evaluations that differential evolution of SciPy and pymoo needs, for docs/log/pareto.md.
 
-    python scipy_de.py SEEDS
+    python scipy_de.py SEEDS [scipy|pymoo]
 
 Population 50, F 0.5, CR 0.7, best/1/bin and rand/1/bin, uniform start in [-5, 5]^10, at most
 50,000 evaluations. pymoo also mutates a tenth of its genomes, which is switched off here.
@@ -76,6 +76,8 @@ def pymoo_run(f, variant, seed):
 def main():
     seeds = int(sys.argv[1])
     for library, run in (("scipy", scipy_run), ("pymoo", pymoo_run)):
+        if sys.argv[2:] and library not in sys.argv:
+            continue
         for variant in ("best", "rand"):
             for name, f in FUNCTIONS.items():
                 runs = [run(f, variant, s + 1) for s in range(seeds)]
