@@ -26,9 +26,10 @@ type DESettings struct {
 	Jitter float64 // spread of the groups about a shared level in drawn genomes, as a share of the range
 }
 
-// DefaultDE returns the settings for merges.
+// DefaultDE returns the settings for merges: DE/rand/1/bin, since the best member
+// is best by luck too, with the usual F and CR.
 func DefaultDE() DESettings {
-	return DESettings{Population: 20, Start: 40, Best: true, Factor: 0.5, CrossoverRate: 0.7, Spread: 0.1, Jitter: 0.05}
+	return DESettings{Population: 20, Start: 40, Factor: 0.5, CrossoverRate: 0.7, Spread: 0.1, Jitter: 0.05}
 }
 
 // With returns the settings with what a run file says.

@@ -167,11 +167,13 @@ func TestDEFamilyStudy(t *testing.T) {
 		name   string
 		change func(*search.DESettings)
 	}{
-		{"best/1, F 0.5, CR 0.7", func(*search.DESettings) {}},
-		{"best/1, F 0.5 to 1, CR 0.7", func(d *search.DESettings) { d.Dither = 0.5 }},
-		{"best/1, F 0.5, CR 0.9", func(d *search.DESettings) { d.CrossoverRate = 0.9 }},
-		{"rand/1, F 0.5, CR 0.7", func(d *search.DESettings) { d.Best = false }},
-		{"uniform start", func(d *search.DESettings) { d.Uniform, d.Start = true, 20 }},
+		{"rand/1, F 0.5, CR 0.5", func(d *search.DESettings) { d.CrossoverRate = 0.5 }},
+		{"rand/1, F 0.5, CR 0.9", func(d *search.DESettings) { d.CrossoverRate = 0.9 }},
+		{"rand/1, F 0.5, CR 0.7", func(*search.DESettings) {}},
+		{"rand/1, uniform start", func(d *search.DESettings) { d.Uniform, d.Start = true, 20 }},
+		{"best/1, F 0.5, CR 0.7", func(d *search.DESettings) { d.Best = true }},
+		{"best/1, F 0.5 to 1, CR 0.7", func(d *search.DESettings) { d.Best, d.Dither = true, 0.5 }},
+		{"best/1, F 0.5, CR 0.9", func(d *search.DESettings) { d.Best, d.CrossoverRate = true, 0.9 }},
 		{"", nil},
 	} {
 		var gaps []float64

@@ -97,6 +97,30 @@ func TestNSGA2RanksScoredBeforeEliminated(t *testing.T) {
 	}
 }
 
+// Members that break a constraint give way to any that break it less.
+func TestNSGA2KeepsConstraints(t *testing.T) {
+	m := problem.ZDT1(5)
+	a := must(search.NewNSGA2(problem.Cube(5), m.Benchmark(), 1, search.PlainNSGA2(20)))
+	a.Tell(nil)
+	for generation := range 10 {
+		var trials []mergesearch.Trial
+		for i, individual := range a.Ask() {
+			x := mergesearch.Trial{Index: 20*generation + i, Individual: individual, State: mergesearch.Scored}
+			x.Score = mergesearch.Score{Items: 2, Violation: max(0, 0.9-individual.Genome[0])}
+			for k, v := range m.Values(individual.Genome) {
+				x.Score.Tasks = append(x.Score.Tasks, mergesearch.TaskScore{Task: m.Benchmark().Tasks[k].Task, Value: v, Items: 1})
+			}
+			trials = append(trials, x)
+		}
+		a.Tell(trials)
+	}
+	for _, p := range a.Population() {
+		if !p.Score.Feasible() {
+			t.Fatalf("a member with x1 = %v, want at least 0.9", p.Individual.Genome[0])
+		}
+	}
+}
+
 // TestNSGA2Study prints the table of docs/log/pareto.md.
 func TestNSGA2Study(t *testing.T) {
 	seeds, _ := strconv.Atoi(os.Getenv("NSGA2_SEEDS"))
