@@ -138,7 +138,7 @@ func TestConformPlain(t *testing.T) {
 		})
 		t.Run("de/"+kind, func(t *testing.T) {
 			searchtest.Conform(t, space, func(seed uint64) search.Algorithm {
-				return newDE(space, seed, func(d *search.DESettings) { d.Best, d.Uniform, d.Population, d.Start = false, true, 5, 5 })
+				return newDE(space, seed, func(d *search.DESettings) { d.Best, d.Uniform, d.Population, d.Start = true, true, 5, 5 })
 			})
 		})
 	}

@@ -19,15 +19,17 @@ type DESettings struct {
 
 	Best          bool    // differences are added to the best member instead of a random one
 	Factor        float64 // F: share of a difference that is added
+	Dither        float64 // F of each challenger is drawn from Factor to Factor + Dither
 	CrossoverRate float64 // CR: odds that a gene comes from the mutant
 
 	Spread float64 // of founders about a usual recipe, as a share of the range
 	Jitter float64 // spread of the groups about a shared level in drawn genomes, as a share of the range
 }
 
-// DefaultDE returns the settings for merges.
+// DefaultDE returns the settings for merges: DE/rand/1/bin, since the best member
+// is best by luck too, with the usual F and CR.
 func DefaultDE() DESettings {
-	return DESettings{Population: 20, Start: 40, Best: true, Factor: 0.5, CrossoverRate: 0.7, Spread: 0.1, Jitter: 0.05}
+	return DESettings{Population: 20, Start: 40, Factor: 0.5, CrossoverRate: 0.7, Spread: 0.1, Jitter: 0.05}
 }
 
 // With returns the settings with what a run file says.
@@ -56,6 +58,8 @@ func (d DESettings) check() error {
 		return &mergesearch.InputError{Field: "algorithm.start", Problem: "cannot be negative"}
 	case !(d.Factor > 0 && d.Factor <= 2):
 		return &mergesearch.InputError{Field: "algorithm.factor", Problem: fmt.Sprintf("%v is not above 0 and at most 2", d.Factor)}
+	case !(d.Dither >= 0 && d.Dither <= 2):
+		return &mergesearch.InputError{Field: "algorithm.dither", Problem: fmt.Sprintf("%v is not between 0 and 2", d.Dither)}
 	case !(d.CrossoverRate >= 0 && d.CrossoverRate <= 1):
 		return &mergesearch.InputError{Field: "algorithm.crossover_rate", Problem: fmt.Sprintf("%v is not between 0 and 1", d.CrossoverRate)}
 	case !(d.Spread >= 0 && d.Spread <= 1) || !(d.Jitter >= 0 && d.Jitter <= 1):
@@ -121,13 +125,13 @@ func (a *DE) Ask() []mergesearch.Individual {
 	if a.generation == 1 {
 		n = a.settings.Start
 	}
-	enough := len(a.Population()) >= 4 // for a member and three others
+	leader, count := a.leader()
 	out := make([]mergesearch.Individual, n)
 	for k := range out {
 		rng := stream(a.seed, "de", uint64(a.generation), uint64(k))
 		draw := func() mergesearch.Individual { return a.founders.founder(k, a.generation, a.usual, rng) }
-		if a.generation > 1 && enough && a.members[k] != nil {
-			draw = func() mergesearch.Individual { return a.challenger(k, rng) }
+		if a.generation > 1 && count >= 4 && a.members[k] != nil { // a member and three others
+			draw = func() mergesearch.Individual { return a.challenger(k, leader, rng) }
 		}
 		out[k] = fresh(a.space, a.known, draw)
 	}
@@ -193,17 +197,30 @@ func worse(later, earlier mergesearch.Trial) bool {
 	return outranks(earlier, later)
 }
 
+// leader returns the best member, and how many there are.
+func (a *DE) leader() (best *mergesearch.Trial, count int) {
+	for _, m := range a.members {
+		if m == nil {
+			continue
+		}
+		if count++; best == nil || outranks(*m, *best) {
+			best = m
+		}
+	}
+	return best, count
+}
+
 // challenger returns the genome that challenges the member of slot k: binomial
 // crossover of the member with a mutant.
-func (a *DE) challenger(k int, rng *rand.Rand) mergesearch.Individual {
+func (a *DE) challenger(k int, leader *mergesearch.Trial, rng *rand.Rand) mergesearch.Individual {
 	s := a.space
 	others := a.others(k, rng)
-	target, plus, minus := *a.members[k], others[0], others[1]
-	third := others[2]
+	target, plus, minus, third := a.members[k], others[0], others[1], others[2]
 	if a.settings.Best {
-		third, _ = bestOf(a.Population())
+		third = leader
 	}
 	t, base := target.Individual.Genome, third.Individual.Genome
+	factor := a.settings.Factor + rng.Float64()*a.settings.Dither
 	mask := a.mask(target, third, rng)
 	child := t.Clone()
 	for i, gene := range s.Genes {
@@ -223,24 +240,24 @@ func (a *DE) challenger(k int, rng *rand.Rand) mergesearch.Individual {
 			if s.Active(plus.Individual.Genome, i) && s.Active(minus.Individual.Genome, i) {
 				difference = plus.Individual.Genome[i] - minus.Individual.Genome[i]
 			}
-			child[i] = inside(base[i]+a.settings.Factor*difference, base[i], gene.Min, gene.Max, rng)
+			child[i] = inside(base[i]+factor*difference, base[i], gene.Min, gene.Max, rng)
 		case inTarget:
 			child[i] = t[i]
 		}
 	}
 	parents := []mergesearch.CandidateID{target.ID()}
-	for _, p := range []mergesearch.Trial{third, plus, minus} {
+	for _, p := range []*mergesearch.Trial{third, plus, minus} {
 		parents = union(parents, []mergesearch.CandidateID{p.ID()})
 	}
 	return mergesearch.Individual{Genome: s.Normalize(child), Generation: a.generation, Operator: "difference", Parents: parents}
 }
 
 // others draws three members besides that of slot k, all different.
-func (a *DE) others(k int, rng *rand.Rand) []mergesearch.Trial {
-	var out []mergesearch.Trial
+func (a *DE) others(k int, rng *rand.Rand) []*mergesearch.Trial {
+	var out []*mergesearch.Trial
 	for _, j := range rng.Perm(len(a.members)) {
 		if j != k && a.members[j] != nil {
-			out = append(out, *a.members[j])
+			out = append(out, a.members[j])
 		}
 		if len(out) == 3 {
 			break
@@ -251,7 +268,7 @@ func (a *DE) others(k int, rng *rand.Rand) []mergesearch.Trial {
 
 // mask draws the genes that come from the mutant: each with odds CR, and one for
 // sure that either side uses.
-func (a *DE) mask(target, third mergesearch.Trial, rng *rand.Rand) []bool {
+func (a *DE) mask(target, third *mergesearch.Trial, rng *rand.Rand) []bool {
 	out := make([]bool, len(a.space.Genes))
 	var used []int
 	for i := range out {

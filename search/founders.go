@@ -43,18 +43,19 @@ func (f founders) founder(k, generation int, known []mergesearch.Trial, rng *ran
 }
 
 // around draws a genome near another of the same choices: the genes of one
-// parameter and expert move by a shared normal step, and each by one of its own.
+// parameter, expert and block move by a shared normal step, and each by one of its
+// own; factors of slots by that alone.
 func (f founders) around(g mergesearch.Genome, rng *rand.Rand) mergesearch.Genome {
-	type owner struct{ parameter, expert string }
+	type owner struct{ parameter, expert, block string }
 	steps := map[owner]float64{}
 	g = g.Clone()
 	for i, gene := range f.space.Genes {
 		if gene.Kind == mergesearch.Choice {
 			continue
 		}
-		o := owner{gene.Parameter, gene.Expert}
+		o := owner{gene.Parameter, gene.Expert, gene.Block}
 		step, ok := steps[o]
-		if !ok {
+		if !ok && gene.Slot == 0 {
 			step = f.spread * rng.NormFloat64()
 			steps[o] = step
 		}

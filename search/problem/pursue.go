@@ -35,10 +35,10 @@ type Proposer interface {
 }
 
 // Pursue lets an algorithm over a Cube evaluate points until so many were
-// evaluated, cohorts whole, and calls watch after each cohort with the number of
-// evaluations. Every point is scored, each objective as a task of its own; there
+// evaluated, cohorts whole. After each cohort it calls watch with the number of
+// evaluations, and ends when that says no. Every point is scored, each objective as a task of its own; there
 // are no usual recipes.
-func Pursue(a Proposer, values func(x []float64) []float64, evaluations int, watch func(evaluations int)) {
+func Pursue(a Proposer, values func(x []float64) []float64, evaluations int, watch func(evaluations int) bool) {
 	a.Tell(nil)
 	for n := 0; n < evaluations; {
 		cohort := a.Ask()
@@ -50,8 +50,9 @@ func Pursue(a Proposer, values func(x []float64) []float64, evaluations int, wat
 			trials[i] = mergesearch.Trial{Index: n + i, Individual: individual, State: mergesearch.Scored, Score: score(values(individual.Genome))}
 		}
 		a.Tell(trials)
-		n += len(cohort)
-		watch(n)
+		if n += len(cohort); !watch(n) {
+			return
+		}
 	}
 }
 

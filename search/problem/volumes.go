@@ -15,12 +15,13 @@ type Populated interface {
 // evaluations, which ascend and are multiples of its cohorts.
 func (m Multiple) Volumes(a Populated, evaluations ...int) []float64 {
 	out := make([]float64, len(evaluations))
-	Pursue(a, m.Values, evaluations[len(evaluations)-1], func(n int) {
+	Pursue(a, m.Values, evaluations[len(evaluations)-1], func(n int) bool {
 		for i, at := range evaluations {
 			if n == at {
 				out[i] = m.volume(a.Population())
 			}
 		}
+		return true
 	})
 	return out
 }

@@ -1,6 +1,6 @@
 """Hypervolumes of pymoo's NSGA-II, for docs/log/pareto.md.
 
-    python pymoo_nsga2.py SEEDS [rank] [short]
+    python pymoo_nsga2.py SEEDS [rank] [short] [PROBLEM...]
 
 With "rank" tournaments compare fronts, as in the paper, instead of pymoo's default, dominance;
 "short" leaves out the column of 25,000 evaluations. Needs pymoo 0.6.2.
@@ -42,7 +42,10 @@ def main():
     seeds = int(sys.argv[1])
     tournament = "comp_by_rank_and_crowding" if "rank" in sys.argv else "comp_by_dom_and_crowding"
     columns = [(40, [1000, 2000, 5000]), (100, [25000])][: 1 if "short" in sys.argv else 2]
+    chosen = set(sys.argv[2:]) - {"rank", "short"}
     for label, name, arguments in PROBLEMS:
+        if chosen and label not in chosen:
+            continue
         problem = get_problem(name, **arguments)
         cells = []
         for population, checkpoints in columns:
