@@ -35,9 +35,6 @@ func (l *loop) verdict(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if finalists, err = l.byMerit(finalists, slices.Concat(l.rungs[len(l.rungs)-1], validation)); err != nil {
-		return Report{}, err
-	}
 	if r.Shortlist, err = l.describe(finalists, validation); err != nil {
 		return Report{}, err
 	}

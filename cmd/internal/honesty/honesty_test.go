@@ -1,10 +1,9 @@
 package honesty_test
 
 import (
-	"context"
+	"fmt"
 	"math"
 	"os"
-	"strconv"
 	"testing"
 
 	"mergesearch"
@@ -91,27 +90,38 @@ func TestWorldAnswersAsItSays(t *testing.T) {
 	}
 }
 
-// TestStudy is the long form; it prints what docs/log/verdict.md holds.
+// TestStudy is the long form; it prints what docs/log/verdict.md holds. HONESTY is the
+// number of searches of each kind, and if wanted the held-out items of a single kind
+// and its gain.
 //
-//	HONESTY=1000 go test -run TestStudy -v ./cmd/internal/honesty
+//	HONESTY=1000 go test -timeout 2h -run TestStudy -v ./cmd/internal/honesty
+//	HONESTY="1000 1600 0.03" go test -timeout 2h -run TestStudy -v ./cmd/internal/honesty
 func TestStudy(t *testing.T) {
-	n, _ := strconv.Atoi(os.Getenv("HONESTY"))
-	if n == 0 {
+	var n, only int
+	var gain float64
+	fields, _ := fmt.Sscan(os.Getenv("HONESTY"), &n, &only, &gain)
+	if fields == 0 {
 		t.Skip("HONESTY is not set to a number of searches")
 	}
 	for _, heldOut := range []int{1600, 400, 100, 30} {
-		for _, gain := range []float64{0, 0.03} {
-			s := honesty.Study{
-				Searches: n, Seed: 1, Gain: gain, Items: honesty.Items{Search: 240, Validation: 240, HeldOut: heldOut},
-				Algorithm: "ga", Candidates: 60, Resamples: 1000, Workers: 2,
+		for _, g := range []float64{0, 0.03} {
+			if fields < 3 || heldOut == only && g == gain {
+				long(t, n, heldOut, g)
 			}
-			c, err := s.Run(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			f := func(k int) float64 { return float64(k) / float64(n) }
-			t.Logf("held-out %d, gain %.2f: claimed %.3f (false %.3f), bias %+.4f ± %.4f, covered %.3f, width %.3f, optimism %+.3f, true %+.4f, other parent %.3f",
-				heldOut, gain, f(c.Claimed), f(c.ClaimedFalse), c.Bias, c.BiasStdErr, f(c.Covered), c.Width, c.Optimism, c.True, f(c.OtherParent))
 		}
 	}
+}
+
+func long(t *testing.T, n, heldOut int, gain float64) {
+	s := honesty.Study{
+		Searches: n, Seed: 1, Gain: gain, Items: honesty.Items{Search: 240, Validation: 240, HeldOut: heldOut},
+		Algorithm: "ga", Candidates: 60, Resamples: 1000, Workers: 2,
+	}
+	c, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := func(k int) float64 { return float64(k) / float64(n) }
+	t.Logf("held-out %d, gain %.2f: claimed %.3f (false %.3f), over default %.3f, bias %+.4f ± %.4f, covered %.3f, width %.3f, optimism %+.3f, true %+.4f, other parent %.3f",
+		heldOut, gain, share(c.Claimed), share(c.ClaimedFalse), share(c.OverDefault), c.Bias, c.BiasStdErr, share(c.Covered), c.Width, c.Optimism, c.True, share(c.OtherParent))
 }
