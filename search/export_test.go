@@ -41,7 +41,7 @@ func Promote(r Race, b mergesearch.Benchmark, contenders []Contender, items []me
 	for _, c := range contenders {
 		runners = append(runners, runner{c.Trial, c.Outcomes})
 	}
-	return r.promote(b, runners, items)
+	return r.contenders(b, runners, r.promote(b, runners, items), items)
 }
 
 // Parent is one of an island's parents as eaopt sees it.

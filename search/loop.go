@@ -319,7 +319,8 @@ func (l *loop) closeRung(live []*attempt, rung int) ([]*attempt, error) {
 		runners = append(runners, runner{a.trial, a.answers.outcomes})
 	}
 	var next []*attempt
-	for _, i := range l.Race.promote(l.Benchmark, runners, l.rungs[rung]) {
+	promoted := l.Race.promote(l.Benchmark, runners, l.rungs[rung])
+	for _, i := range l.Race.contenders(l.Benchmark, runners, promoted, l.rungs[rung]) {
 		next = append(next, alive[i])
 	}
 	return next, nil

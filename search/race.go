@@ -37,6 +37,11 @@ type Race struct {
 	// their paired difference to the last one kept is at most Tie standard errors
 	// (of the difference). Zero keeps exact ties only.
 	Tie float64
+
+	// Leave is the level at which a candidate leaves that is shown to be worse than
+	// the first of its cohort, also where Keep would send it on: 0.05, say. Zero, the
+	// default, leaves it to Keep.
+	Leave float64
 }
 
 // ItemChoice says how the items of the rungs before the last are chosen.
@@ -73,6 +78,9 @@ func (r Race) check() error {
 	}
 	if !(r.Tie >= 0) {
 		return &mergesearch.InputError{Field: "race.tie", Problem: "cannot be negative"}
+	}
+	if !(r.Leave >= 0 && r.Leave < 1) {
+		return &mergesearch.InputError{Field: "race.leave", Problem: fmt.Sprintf("%v is not a level from 0 to below 1", r.Leave)}
 	}
 	return nil
 }

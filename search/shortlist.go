@@ -8,7 +8,7 @@ import (
 
 // shortlist returns the best trials on all search items, best first, each recipe
 // once and parents left out, and on top of their number those of unselected that
-// are not among them.
+// are not among them. With several objectives it is the front.
 func (l *loop) shortlist() []*attempt {
 	listed := map[mergesearch.RecipeID]bool{}
 	for _, p := range l.parents {
@@ -64,7 +64,7 @@ func (a *attempt) same(b *attempt) bool { return a.trial.RecipeID == b.trial.Rec
 // them, so the first must also be ahead on validation items alone of those that
 // were not selected: otherwise what looks better is luck, and the best of these wins.
 func (l *loop) choose(shortlist []*attempt, validation []mergesearch.ItemID) ([]*attempt, error) {
-	finalists, err := l.rank(shortlist, validation, slices.Concat(l.rungs[len(l.rungs)-1], validation))
+	finalists, err := l.rankSteered(shortlist, validation, slices.Concat(l.rungs[len(l.rungs)-1], validation))
 	if err != nil || len(finalists) == 0 {
 		return finalists, err
 	}
@@ -75,11 +75,20 @@ func (l *loop) choose(shortlist []*attempt, validation []mergesearch.ItemID) ([]
 			fair = append(fair, a)
 		}
 	}
-	if fair, err = l.rank(append(fair, finalists[0]), validation, validation); err != nil {
+	if fair, err = l.rankSteered(append(fair, finalists[0]), validation, validation); err != nil {
 		return nil, err
 	}
 	k := slices.Index(finalists, fair[0])
 	return slices.Concat(finalists[k:k+1], finalists[:k], finalists[k+1:]), nil
+}
+
+// rankSteered is rank with costs and constraints taken in.
+func (l *loop) rankSteered(attempts []*attempt, asked, on []mergesearch.ItemID) ([]*attempt, error) {
+	ranked, err := l.rank(attempts, asked, on)
+	if err != nil {
+		return nil, err
+	}
+	return l.byMerit(ranked, on)
 }
 
 // resamples is the number of bootstrap resamples behind Shortlisted.BestShare.

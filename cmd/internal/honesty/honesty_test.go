@@ -1,10 +1,9 @@
 package honesty_test
 
 import (
-	"context"
+	"fmt"
 	"math"
 	"os"
-	"strconv"
 	"testing"
 
 	"mergesearch"
@@ -14,7 +13,7 @@ import (
 func study(t *testing.T, gain float64, change ...func(*honesty.Study)) honesty.Counts {
 	t.Helper()
 	s := honesty.Study{
-		Searches: 60, Seed: 7, Gain: gain, Items: honesty.Items{Search: 90, Validation: 60, HeldOut: 240},
+		Searches: 60, Seed: 7, Gain: gain, Tilt: 0.2, Items: honesty.Items{Search: 90, Validation: 60, HeldOut: 240},
 		Algorithm: "ga", Candidates: 30, Resamples: 400, Workers: 2,
 	}
 	for _, c := range change {
@@ -66,7 +65,7 @@ func TestStudyIsAFunction(t *testing.T) {
 
 // A model's answers have the mean that its world calls the truth.
 func TestWorldAnswersAsItSays(t *testing.T) {
-	w := honesty.NewWorld(3, 0.05, honesty.Items{Search: 3, Validation: 3, HeldOut: 30000})
+	w := honesty.NewWorld(3, 0.05, 0.2, honesty.Items{Search: 3, Validation: 3, HeldOut: 30000})
 	var items []mergesearch.ItemID
 	for _, item := range w.Items(mergesearch.HeldOutSplit) {
 		items = append(items, item.ID)
@@ -91,27 +90,41 @@ func TestWorldAnswersAsItSays(t *testing.T) {
 	}
 }
 
-// TestStudy is the long form; it prints what docs/log/verdict.md holds.
+// TestStudy is the long form; it prints what docs/log/verdict.md holds. HONESTY is the
+// number of searches of each kind, and if wanted the held-out items, the gain and the
+// tilt of a single kind.
 //
-//	HONESTY=1000 go test -run TestStudy -v ./cmd/internal/honesty
+//	HONESTY=1000 go test -timeout 2h -run TestStudy -v ./cmd/internal/honesty
+//	HONESTY="1000 1600 0.03 0.2" go test -timeout 2h -run TestStudy -v ./cmd/internal/honesty
 func TestStudy(t *testing.T) {
-	n, _ := strconv.Atoi(os.Getenv("HONESTY"))
-	if n == 0 {
-		t.Skip("HONESTY is not set to a number of searches")
-	}
-	for _, heldOut := range []int{1600, 400, 100, 30} {
-		for _, gain := range []float64{0, 0.03} {
-			s := honesty.Study{
-				Searches: n, Seed: 1, Gain: gain, Items: honesty.Items{Search: 240, Validation: 240, HeldOut: heldOut},
-				Algorithm: "ga", Candidates: 60, Resamples: 1000, Workers: 2,
+	var n, only int
+	var gain, tilt float64
+	fields, _ := fmt.Sscan(os.Getenv("HONESTY"), &n, &only, &gain, &tilt)
+	switch fields {
+	case 4:
+		long(t, n, only, gain, tilt)
+	case 1:
+		for _, heldOut := range []int{1600, 400, 100, 30} {
+			for _, tilt := range []float64{0.05, 0.2} {
+				long(t, n, heldOut, 0, tilt)
+				long(t, n, heldOut, 0.03, tilt)
 			}
-			c, err := s.Run(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			f := func(k int) float64 { return float64(k) / float64(n) }
-			t.Logf("held-out %d, gain %.2f: claimed %.3f (false %.3f), bias %+.4f ± %.4f, covered %.3f, width %.3f, optimism %+.3f, true %+.4f, other parent %.3f",
-				heldOut, gain, f(c.Claimed), f(c.ClaimedFalse), c.Bias, c.BiasStdErr, f(c.Covered), c.Width, c.Optimism, c.True, f(c.OtherParent))
 		}
+	default:
+		t.Skip("HONESTY does not say which study")
 	}
+}
+
+func long(t *testing.T, n, heldOut int, gain, tilt float64) {
+	s := honesty.Study{
+		Searches: n, Seed: 1, Gain: gain, Tilt: tilt, Items: honesty.Items{Search: 240, Validation: 240, HeldOut: heldOut},
+		Algorithm: "ga", Candidates: 60, Resamples: 1000, Workers: 2,
+	}
+	c, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := func(k int) float64 { return float64(k) / float64(n) }
+	t.Logf("held-out %d, gain %.2f, tilt %.2f: claimed %.3f (false %.3f), over default %.3f, bias %+.4f ± %.4f, covered %.3f, width %.3f, optimism %+.3f, true %+.4f, other parent %.3f",
+		heldOut, gain, tilt, share(c.Claimed), share(c.ClaimedFalse), share(c.OverDefault), c.Bias, c.BiasStdErr, share(c.Covered), c.Width, c.Optimism, c.True, share(c.OtherParent))
 }

@@ -16,6 +16,7 @@ type Study struct {
 	Searches int
 	Seed     uint64
 	Gain     float64 // of the best recipes over the best parent; 0: none is better
+	Tilt     float64 // of the experts towards their own tasks
 	Items    Items
 
 	Algorithm  string // as run files name it
@@ -80,7 +81,7 @@ func (s Study) Run(ctx context.Context) (Counts, error) {
 
 // search runs one search over a world of its own.
 func (s Study) search(ctx context.Context, seed uint64) (sample, error) {
-	w := NewWorld(seed, s.Gain, s.Items)
+	w := NewWorld(seed, s.Gain, s.Tilt, s.Items)
 	budget := search.Budget{Candidates: s.Candidates}
 	plan, err := search.New(s.Algorithm, search.Brief{
 		Space: w.Space, Benchmark: w.Benchmark(), Items: w.Items(mergesearch.SearchSplit), Seed: seed, Budget: budget,

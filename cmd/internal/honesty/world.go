@@ -22,6 +22,7 @@ type World struct {
 
 	seed   uint64
 	gain   float64
+	tilt   float64     // how far an expert's own task is above its mean
 	centre [][]float64 // by expert and group: the middle of the plateau
 	items  map[mergesearch.Split][]mergesearch.Item
 	traits map[mergesearch.ItemID]trait
@@ -37,7 +38,7 @@ type trait struct {
 }
 
 // The population that items are drawn from, and its share of items that flip. With
-// it about 17 answers of 100 differ between two recipes of the same quality.
+// it about 17 answers of 100 differ between two recipes of the same profile.
 const (
 	slopeSD, difficultyMean, difficultySD = 0.4, 0.2, 1.3
 	flips                                 = 0.4
@@ -53,18 +54,19 @@ var (
 
 const (
 	bestLevel = 0.5
-	tilt      = 0.2  // how far an expert's own task is above its mean
 	radius    = 0.35 // of the plateau: distance of the mean weights from its centre
 	slide     = 0.25 // loss of fitness per unit of distance beyond it
 	groups    = 3
 )
 
-// NewWorld draws a world whose best recipes are gain above the best parent. Equal
-// seeds give equal worlds.
-func NewWorld(seed uint64, gain float64, items Items) *World {
+// NewWorld draws a world whose best recipes are gain above the best parent. Tilt says
+// how far experts are above their mean on their own tasks; the larger, the more
+// answers of a balanced merge differ from those of its parents. Equal arguments give
+// equal worlds.
+func NewWorld(seed uint64, gain, tilt float64, items Items) *World {
 	rng := rand.New(rand.NewPCG(seed, 0x40e57))
 	w := &World{
-		Space: space(), seed: seed, gain: gain,
+		Space: space(), seed: seed, gain: gain, tilt: tilt,
 		items: map[mergesearch.Split][]mergesearch.Item{}, traits: map[mergesearch.ItemID]trait{},
 	}
 	for range experts {
@@ -145,9 +147,9 @@ func (w *World) profile(r mergesearch.Recipe) []float64 {
 			switch {
 			case name == "base":
 			case name == e:
-				out[task] += tilt
+				out[task] += w.tilt
 			default:
-				out[task] -= tilt / float64(len(experts)-1)
+				out[task] -= w.tilt / float64(len(experts)-1)
 			}
 		}
 		return out
@@ -169,7 +171,7 @@ func (w *World) profile(r mergesearch.Recipe) []float64 {
 	for task := range out {
 		out[task] = level
 		if total > 0 {
-			out[task] += tilt * (weights[task]/total - 1/float64(len(experts)))
+			out[task] += w.tilt * (weights[task]/total - 1/float64(len(experts)))
 		}
 	}
 	return out
