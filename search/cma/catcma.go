@@ -63,8 +63,8 @@ type CatPoint struct {
 
 // CatCMA is CatCMA with margin: one Gaussian over real and integer coordinates and
 // one categorical distribution for each choice, all moved by the same ranks.
-// Margins keep every integer step and every option within reach. A real coordinate
-// out of bounds is drawn again, then clipped. Calls alternate: Ask, Tell.
+// Margins keep every integer step and every option within reach. Real coordinates
+// out of bounds are clipped. Calls alternate: Ask, Tell.
 type CatCMA struct {
 	gaussian
 	domain  Domain
@@ -134,26 +134,18 @@ func (c *CatCMA) Ask(rng *rand.Rand) []CatPoint {
 	return out
 }
 
-// drawRaw draws m + sigma A y, with the real coordinates within bounds.
+// drawRaw draws m + sigma A y, with the real coordinates clipped. To draw again, as
+// an ES does, would take from integer coordinates that are correlated with them
+// the margin that they have.
 func (c *CatCMA) drawRaw(rng *rand.Rand) []float64 {
-	reals := len(c.domain.Lower)
-	for attempt := 0; ; attempt++ {
-		v := c.draw(rng)
-		inside := true
-		for j, y := range v {
-			v[j] = c.mean[j] + c.sigma*c.scale(j)*y
-			inside = inside && (j >= reals || c.domain.Lower[j] <= v[j] && v[j] <= c.domain.Upper[j])
-		}
-		if inside {
-			return v
-		}
-		if attempt == 100 {
-			for j := range reals {
-				v[j] = clip(v[j], c.domain.Lower, c.domain.Upper, j)
-			}
-			return v
+	v := c.draw(rng)
+	for j, y := range v {
+		v[j] = c.mean[j] + c.sigma*c.scale(j)*y
+		if j < len(c.domain.Lower) {
+			v[j] = clip(v[j], c.domain.Lower, c.domain.Upper, j)
 		}
 	}
+	return v
 }
 
 // scale returns the factor A of the Gaussian's coordinate j: 1 for a real one.

@@ -84,7 +84,7 @@ func TestMarginsHold(t *testing.T) {
 		checkDefinite(t, 5, c.Covariance())
 		moved := make([]int, 2)
 		home := c.Mean().Z
-		const draws = 4000
+		const draws = 2000
 		for range draws / c.Lambda() {
 			for _, p := range c.Ask(rng) {
 				for k := range moved {
