@@ -190,8 +190,8 @@ func TestCycleQDNeedsTwoTasks(t *testing.T) {
 }
 
 // TestNichesStudy prints how the diversity algorithms do on simulated families,
-// beside others at equal answers; NICHES says on how many seeds. The numbers of
-// docs/log/niches.md are from NICHES=20.
+// beside others at equal answers; NICHES says on how many seeds and NICHES_FROM on
+// which. The numbers of docs/log/niches.md are from NICHES=20 NICHES_FROM=1000.
 func TestNichesStudy(t *testing.T) {
 	seeds, _ := strconv.Atoi(os.Getenv("NICHES"))
 	if seeds == 0 {

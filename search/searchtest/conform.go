@@ -17,12 +17,12 @@ func Conform(t *testing.T, space *mergesearch.Space, create func(seed uint64) se
 	none := func(int) bool { return false }
 	third := func(i int) bool { return i%3 == 0 }
 	every := func(int) bool { return true }
-	rounds, talk := 1, 8
+	rounds, talk := 1, 5
 	if len(space.Genes) > 30 {
 		talk = 3 // a large space costs numeric algorithms much
 	}
 	if _, ok := create(1).(search.SteadyState); ok {
-		rounds = 6 // of one individual each, so that some have parents
+		rounds = 8 // of one individual each, so that some have parents
 	}
 
 	t.Run("genomes are normalized, lineage is of earlier trials", func(t *testing.T) {

@@ -1,7 +1,3 @@
-// Package externaltest holds a small proposer that speaks the protocol of package
-// external, for tests that start themselves as the program.
-//
-// Invariant: what it proposes is a function of the messages that it got.
 package externaltest
 
 import (
