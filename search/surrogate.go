@@ -35,6 +35,7 @@ type Surrogate struct {
 	calm        float64   // factor of the spread, less than 1 after cohorts that failed
 
 	generation int
+	begun      float64 // share of the budget that was spent before it, less than 1
 	known      map[mergesearch.RecipeID]*learned
 	pace       *pace
 	last       []mergesearch.Trial // told
@@ -276,6 +277,7 @@ func (a *Surrogate) Ask() []mergesearch.Individual {
 	if size < 2 {
 		return nil
 	}
+	progress = max(0, progress-a.begun) / (1 - a.begun)
 	a.generation++
 	a.pace.candidates += size
 	spread := a.settings.Spreads[min(len(a.settings.Spreads)-1, int(progress*float64(len(a.settings.Spreads))))] * a.calm

@@ -114,15 +114,16 @@ func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
 		if err != nil {
 			return nil, err
 		}
+		tops := make([]float64, o.Seeds)
 		for _, name := range o.Algorithms {
 			all := contestants()
 			k := slices.IndexFunc(all, func(c contestant) bool { return c.name == name })
 			if k < 0 {
 				in := mergesearch.UnknownWord("algorithm", name, Contestants())
-				in.Field = "algorithms"
+				in.Field, in.Problem = "algorithms", fmt.Sprintf("unknown algorithm %q", name)
 				return nil, in
 			}
-			results, err := repeat(ctx, o, Study{Kind: kind, Dimension: dimension, Answers: o.Answers, Algorithm: name, Plan: all[k].create})
+			results, err := repeat(ctx, o, Study{Kind: kind, Dimension: dimension, Answers: o.Answers, Algorithm: name, Plan: all[k].create}, tops)
 			if err != nil {
 				return nil, err
 			}
@@ -143,7 +144,7 @@ func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
 func parseProblem(name string) (Kind, int, error) {
 	if !slices.Contains(Problems(), name) {
 		in := mergesearch.UnknownWord("problem", name, Problems())
-		in.Field = "problems"
+		in.Field, in.Problem = "problems", fmt.Sprintf("unknown problem %q", name)
 		return "", 0, in
 	}
 	var dimension int
@@ -155,8 +156,9 @@ func parseProblem(name string) (Kind, int, error) {
 	return kind, dimension, nil
 }
 
-// repeat runs a study with every seed, some at a time; results come in order.
-func repeat(ctx context.Context, o BenchOptions, s Study) ([]Result, error) {
+// repeat runs a study with every seed, some at a time; results come in order. It fills
+// in the optima that are not known.
+func repeat(ctx context.Context, o BenchOptions, s Study, tops []float64) ([]Result, error) {
 	results, errs := make([]Result, o.Seeds), make([]error, o.Seeds)
 	var group sync.WaitGroup
 	slots := make(chan struct{}, max(1, o.Workers))
@@ -167,6 +169,10 @@ func repeat(ctx context.Context, o BenchOptions, s Study) ([]Result, error) {
 			defer func() { <-slots; group.Done() }()
 			one := s
 			one.Seed = uint64(k + 1)
+			if tops[k] == 0 {
+				_, tops[k] = NewLandscape(s.Kind, s.Dimension, one.Seed).Optimum()
+			}
+			one.Top = tops[k]
 			results[k], errs[k] = Search(ctx, one)
 		}()
 	}
