@@ -61,10 +61,12 @@ type SurrogateSettings struct {
 }
 
 // DefaultSurrogate returns the settings for a budget and so many tasks. About 50
-// answers a candidate were as good as half and twice as many; parents and usual
-// recipes, of which there are so many, take a sixteenth of the answers.
+// answers a candidate were as good as half and twice as many. A centre that may go
+// anywhere follows the model to where nothing was ever asked, which cost most where
+// the start was far from the optimum. Parents and usual recipes, of which there are so
+// many, take a sixteenth of the answers.
 func DefaultSurrogate(b Budget, tasks, fixed int) SurrogateSettings {
-	s := SurrogateSettings{Spreads: []float64{0.14, 0.09, 0.06}, Explore: 0.25, Reach: 1, Complete: 120}
+	s := SurrogateSettings{Spreads: []float64{0.14, 0.09, 0.06}, Explore: 0.25, Reach: 0.15, Complete: 120}
 	answers := 90
 	if b.ItemAnswers > 0 {
 		answers = min(120, max(24, b.ItemAnswers/500))

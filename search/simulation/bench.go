@@ -15,7 +15,8 @@ import (
 type BenchOptions struct {
 	Problems   []string // of Problems; none: all
 	Algorithms []string // of Contestants; none: all
-	Seeds      int      // from 1 on
+	Seeds      int      // how many
+	First      int      // the first of them; 0: 1, where those of the tables begin
 	Answers    int      // that each search may ask; 0: 25,000
 	Workers    int      // searches at a time; 0: 1
 
@@ -168,7 +169,7 @@ func repeat(ctx context.Context, o BenchOptions, s Study, tops []float64) ([]Res
 		go func() {
 			defer func() { <-slots; group.Done() }()
 			one := s
-			one.Seed = uint64(k + 1)
+			one.Seed = uint64(max(1, o.First) + k)
 			if tops[k] == 0 {
 				_, tops[k] = NewLandscape(s.Kind, s.Dimension, one.Seed).Optimum()
 			}
