@@ -92,7 +92,7 @@ type Trial struct {
 
 	// Level is what Score would be on all search items, as far as can be told from
 	// the items that were answered and how others did on them. An algorithm is told
-	// it where cohorts answer different items; it is zero everywhere else.
+	// it where the race has cohorts answer different items; it is zero everywhere else.
 	Level Estimate `json:"-"`
 
 	BuildSeconds, EvalSeconds float64

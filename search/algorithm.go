@@ -57,7 +57,8 @@ type Outside interface {
 }
 
 // ItemChooser is an Algorithm that knows which items tell the candidates of its next
-// cohort apart. The loop asks it where the race prefers undecided items.
+// cohort apart. The loop asks it where the race prefers undecided items, and leaves
+// it to the algorithm to make cohorts comparable: it is told no levels.
 type ItemChooser interface {
 	Algorithm
 

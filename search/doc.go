@@ -13,6 +13,7 @@
 // Types to know:
 //
 //   - Algorithm: ask and tell over cohorts. Random, GreedySoup and GA are three.
+//     Surrogate needs the fewest answers; New with the name auto chooses.
 //   - SteadyState: one that is asked ahead, without generations. M2N2, DNS and
 //     CycleQD are; Outside: one that lives in a program outside the process.
 //   - Builder, Scorer, Judge, Recorder: what the loop needs of other stages.

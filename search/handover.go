@@ -10,9 +10,9 @@ import (
 // numbers within the choice that won.
 //
 // The coarse part draws, for each of the best choices so far, genomes in which all
-// groups of a parameter and expert share a level, about those of its best member; a
-// choice is dropped when the means of others' best thirds lie above its own. It takes
-// a share of the budget. The fine part is a Surrogate that was told everything, so
+// groups of a parameter and expert share a level, about those of its best member. The
+// third of the choices whose three best members are the worst is dropped after each
+// cohort. It takes a share of the budget. The fine part is a Surrogate that was told everything, so
 // that answers of the coarse part within its choice have a place in its model, and
 // all others still tell which items are hard.
 type Handover struct {
@@ -21,10 +21,11 @@ type Handover struct {
 	settings SurrogateSettings
 	pace     *pace
 
-	told   [][]mergesearch.Trial // by call
-	trials []mergesearch.Trial   // of the search, with a fitness
-	round  int
-	fine   *Surrogate
+	estimator *Estimator
+	told      [][]mergesearch.Trial // by call
+	trials    []mergesearch.Trial   // that have a genome and a fitness
+	round     int
+	fine      *Surrogate
 }
 
 var (
@@ -38,7 +39,7 @@ func NewHandover(b Brief, share float64, settings SurrogateSettings) (*Handover,
 	if _, err := NewSurrogate(b, settings); err != nil {
 		return nil, err
 	}
-	return &Handover{brief: b, share: share, settings: settings, pace: newPace(b, settings.Items, settings.Complete)}, nil
+	return &Handover{brief: b, share: share, settings: settings, pace: newPace(b, settings.Items, settings.Complete), estimator: NewEstimator(b.Benchmark, b.Items)}, nil
 }
 
 // Tell keeps everything for the fine part, or hands it on.
@@ -49,6 +50,7 @@ func (a *Handover) Tell(trials []mergesearch.Trial) {
 	}
 	a.told = append(a.told, trials)
 	a.pace.tell(trials)
+	a.estimator.Tell(trials)
 	for _, t := range trials {
 		if _, ok := t.Member(); ok && t.Individual.Genome != nil {
 			a.trials = append(a.trials, t)
@@ -60,7 +62,7 @@ func (a *Handover) Tell(trials []mergesearch.Trial) {
 func (a *Handover) Ask() []mergesearch.Individual {
 	size, progress := a.pace.room(a.settings.Cohort, a.round, 12)
 	if a.fine == nil && (a.round >= 2 && progress >= a.share || size < 2) {
-		a.refine()
+		a.refine(min(progress, 0.9))
 	}
 	if a.fine != nil {
 		return a.fine.Ask()
@@ -76,11 +78,14 @@ func (a *Handover) Ask() []mergesearch.Individual {
 			continue
 		}
 		head := heads[k%len(heads)]
-		genome := sharedSteps(a.brief.Space, head.Individual.Genome, 0.15, rng.NormFloat64)
+		genome := sharedSteps(a.brief.Space, head.Individual.Genome, coarseStep, rng.NormFloat64)
 		out[k] = mergesearch.Individual{Genome: genome, Generation: a.round, Operator: "level", Parents: []mergesearch.CandidateID{head.ID()}}
 	}
 	return out
 }
+
+// coarseStep is the standard deviation of a shared step, as a share of the range.
+const coarseStep = 0.2
 
 // sharedSteps moves all groups of a parameter and expert by one normal step of that
 // share of the range.
@@ -102,7 +107,7 @@ func sharedSteps(s *mergesearch.Space, g mergesearch.Genome, spread float64, nor
 }
 
 // heads returns the best member of each choice that is still in the race, the best
-// choice first: all at first, a third of them in the end.
+// choice first: all at first, then two thirds after each cohort.
 func (a *Handover) heads() []mergesearch.Trial {
 	type camp struct {
 		head    mergesearch.Trial
@@ -113,16 +118,20 @@ func (a *Handover) heads() []mergesearch.Trial {
 	var camps []*camp
 	for _, t := range a.trials {
 		name := choicesOf(a.brief.Space, t.Individual.Genome)
+		level := t.Score.Fitness
+		if len(t.Outcomes) > 0 {
+			level = a.estimator.Level(t.Outcomes).Fitness
+		}
 		c := byChoice[name]
 		if c == nil {
-			c = &camp{head: t}
+			c = &camp{}
 			byChoice[name] = c
 			camps = append(camps, c)
 		}
-		if standing(t) > standing(c.head) {
+		if len(c.members) == 0 || level > slices.Max(c.members) {
 			c.head = t
 		}
-		c.members = append(c.members, standing(t))
+		c.members = append(c.members, level)
 	}
 	for _, c := range camps {
 		slices.SortFunc(c.members, func(x, y float64) int {
@@ -131,7 +140,7 @@ func (a *Handover) heads() []mergesearch.Trial {
 			}
 			return 1
 		})
-		best := c.members[:(len(c.members)+2)/3]
+		best := c.members[:min(3, len(c.members))]
 		for _, m := range best {
 			c.merit += m / float64(len(best))
 		}
@@ -147,7 +156,7 @@ func (a *Handover) heads() []mergesearch.Trial {
 	})
 	keep := len(camps)
 	for range a.round - 1 {
-		keep = (keep + 1) / 2
+		keep = (2*keep + 2) / 3
 	}
 	var out []mergesearch.Trial
 	for _, c := range camps[:min(len(camps), max(1, keep))] {
@@ -156,8 +165,9 @@ func (a *Handover) heads() []mergesearch.Trial {
 	return out
 }
 
-// refine begins the fine part, from the best choice's best member.
-func (a *Handover) refine() {
+// refine begins the fine part, from the best choice's best member, when that share of
+// the budget is spent.
+func (a *Handover) refine(progress float64) {
 	fine, err := NewSurrogate(a.brief, a.settings)
 	if err != nil {
 		panic("search: " + err.Error()) // NewHandover made one
@@ -173,15 +183,16 @@ func (a *Handover) refine() {
 		}
 		fine.take(trials)
 	}
-	fine.generation, fine.pace.candidates = a.round, a.pace.candidates
+	fine.generation, fine.begun, fine.pace.candidates = a.round, progress, a.pace.candidates
 	fine.settle()
 	a.fine, a.told = fine, nil
 }
 
-// ChooseItems leaves the coarse part's to the race.
+// ChooseItems returns the items that tell abilities apart: of all candidates in the
+// coarse part, of those to come in the fine one.
 func (a *Handover) ChooseItems(perTask int) []mergesearch.ItemID {
 	if a.fine == nil {
-		return nil
+		return a.estimator.Undecided(perTask)
 	}
 	return a.fine.ChooseItems(perTask)
 }

@@ -15,7 +15,7 @@ type loop struct {
 	rungs [][]mergesearch.ItemID // search items, nested; the last is what parents answer
 
 	cohorts   int        // begun
-	estimator *Estimator // where cohorts answer different items
+	estimator *Estimator // where cohorts answer different items that the algorithm does not choose
 
 	trials      []*attempt // in ask order
 	parents     []*attempt
@@ -145,7 +145,7 @@ func newLoop(o Options) (*loop, error) {
 		held:    map[mergesearch.RecipeID]mergesearch.Candidate{},
 		spent:   map[mergesearch.Split]int{},
 	}
-	if !o.Race.fixed() {
+	if _, chooses := o.Algorithm.(ItemChooser); !o.Race.fixed() && !chooses {
 		l.estimator = NewEstimator(o.Benchmark, o.Scorer.Items(mergesearch.SearchSplit))
 	}
 	l.began = l.now()
@@ -162,12 +162,12 @@ func (l *loop) chooseItems() {
 	}
 	var undecided []mergesearch.ItemID
 	most := slices.Max(l.Race.Rungs[:len(l.Race.Rungs)-1])
-	if l.Race.Items == UndecidedItems {
-		if a, ok := l.Algorithm.(ItemChooser); ok {
-			undecided = a.ChooseItems(most)
-		} else {
-			undecided = l.estimator.Undecided(most)
-		}
+	switch a, chooses := l.Algorithm.(ItemChooser); {
+	case l.Race.Items != UndecidedItems:
+	case chooses:
+		undecided = a.ChooseItems(most)
+	default:
+		undecided = l.estimator.Undecided(most)
 	}
 	items := l.Scorer.Items(mergesearch.SearchSplit)
 	if len(l.keepers) > 0 { // a constraint's parent must have answered them too

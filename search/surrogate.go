@@ -35,6 +35,7 @@ type Surrogate struct {
 	calm        float64   // factor of the spread, less than 1 after cohorts that failed
 
 	generation int
+	begun      float64 // share of the budget that was spent before it, less than 1
 	known      map[mergesearch.RecipeID]*learned
 	pace       *pace
 	last       []mergesearch.Trial // told
@@ -60,10 +61,12 @@ type SurrogateSettings struct {
 }
 
 // DefaultSurrogate returns the settings for a budget and so many tasks. About 50
-// answers a candidate were as good as half and twice as many; parents and usual
-// recipes, of which there are so many, take a sixteenth of the answers.
+// answers a candidate were as good as half and twice as many. A centre that may go
+// anywhere follows the model to where nothing was ever asked, which cost most where
+// the start was far from the optimum. Parents and usual recipes, of which there are so
+// many, take a sixteenth of the answers.
 func DefaultSurrogate(b Budget, tasks, fixed int) SurrogateSettings {
-	s := SurrogateSettings{Spreads: []float64{0.14, 0.09, 0.06}, Explore: 0.25, Reach: 1, Complete: 120}
+	s := SurrogateSettings{Spreads: []float64{0.14, 0.09, 0.06}, Explore: 0.25, Reach: 0.15, Complete: 120}
 	answers := 90
 	if b.ItemAnswers > 0 {
 		answers = min(120, max(24, b.ItemAnswers/500))
@@ -276,6 +279,7 @@ func (a *Surrogate) Ask() []mergesearch.Individual {
 	if size < 2 {
 		return nil
 	}
+	progress = max(0, progress-a.begun) / (1 - a.begun)
 	a.generation++
 	a.pace.candidates += size
 	spread := a.settings.Spreads[min(len(a.settings.Spreads)-1, int(progress*float64(len(a.settings.Spreads))))] * a.calm

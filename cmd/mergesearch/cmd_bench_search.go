@@ -41,6 +41,9 @@ problems. --full takes 24 seeds of all of them, and 48 for the ranks.`,
 			if o.Seeds < 1 || o.Seeds > 10_000 {
 				return &mergesearch.InputError{Field: "--seeds", Problem: fmt.Sprintf("%d does not lie between 1 and 10000", o.Seeds)}
 			}
+			if o.First < 1 {
+				return &mergesearch.InputError{Field: "--first-seed", Problem: "must be at least 1"}
+			}
 			if o.Answers < 2000 || o.Answers > 10_000_000 {
 				return &mergesearch.InputError{Field: "--answers", Problem: fmt.Sprintf("%d does not lie between 2000 and 10000000", o.Answers)}
 			}
@@ -72,7 +75,8 @@ problems. --full takes 24 seeds of all of them, and 48 for the ranks.`,
 	}
 	c.Flags().StringSliceVar(&o.Problems, "problems", nil, fmt.Sprintf("problems: %v (default layers-32 and pairs-32)", simulation.Problems()))
 	c.Flags().StringSliceVar(&o.Algorithms, "algorithms", nil, "algorithms (default all)")
-	c.Flags().IntVar(&o.Seeds, "seeds", 2, "landscapes of each problem, from seed 1 on")
+	c.Flags().IntVar(&o.Seeds, "seeds", 2, "landscapes of each problem")
+	c.Flags().IntVar(&o.First, "first-seed", 1, "seed of the first landscape; constants are tuned on 1000 to 1099 alone")
 	c.Flags().IntVar(&o.Answers, "answers", 25_000, "item answers of each search, those of parents included")
 	c.Flags().BoolVar(&full, "full", false, "24 seeds of all problems, and the ranks")
 	c.Flags().BoolVar(&ranks, "ranks", false, "rank siblings with few items")

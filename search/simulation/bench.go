@@ -15,7 +15,8 @@ import (
 type BenchOptions struct {
 	Problems   []string // of Problems; none: all
 	Algorithms []string // of Contestants; none: all
-	Seeds      int      // from 1 on
+	Seeds      int      // how many
+	First      int      // the first of them; 0: 1, where those of the tables begin
 	Answers    int      // that each search may ask; 0: 25,000
 	Workers    int      // searches at a time; 0: 1
 
@@ -114,15 +115,16 @@ func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
 		if err != nil {
 			return nil, err
 		}
+		tops := make([]float64, o.Seeds)
 		for _, name := range o.Algorithms {
 			all := contestants()
 			k := slices.IndexFunc(all, func(c contestant) bool { return c.name == name })
 			if k < 0 {
 				in := mergesearch.UnknownWord("algorithm", name, Contestants())
-				in.Field = "algorithms"
+				in.Field, in.Problem = "algorithms", fmt.Sprintf("unknown algorithm %q", name)
 				return nil, in
 			}
-			results, err := repeat(ctx, o, Study{Kind: kind, Dimension: dimension, Answers: o.Answers, Algorithm: name, Plan: all[k].create})
+			results, err := repeat(ctx, o, Study{Kind: kind, Dimension: dimension, Answers: o.Answers, Algorithm: name, Plan: all[k].create}, tops)
 			if err != nil {
 				return nil, err
 			}
@@ -143,7 +145,7 @@ func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
 func parseProblem(name string) (Kind, int, error) {
 	if !slices.Contains(Problems(), name) {
 		in := mergesearch.UnknownWord("problem", name, Problems())
-		in.Field = "problems"
+		in.Field, in.Problem = "problems", fmt.Sprintf("unknown problem %q", name)
 		return "", 0, in
 	}
 	var dimension int
@@ -155,8 +157,9 @@ func parseProblem(name string) (Kind, int, error) {
 	return kind, dimension, nil
 }
 
-// repeat runs a study with every seed, some at a time; results come in order.
-func repeat(ctx context.Context, o BenchOptions, s Study) ([]Result, error) {
+// repeat runs a study with every seed, some at a time; results come in order. It fills
+// in the optima that are not known.
+func repeat(ctx context.Context, o BenchOptions, s Study, tops []float64) ([]Result, error) {
 	results, errs := make([]Result, o.Seeds), make([]error, o.Seeds)
 	var group sync.WaitGroup
 	slots := make(chan struct{}, max(1, o.Workers))
@@ -166,7 +169,11 @@ func repeat(ctx context.Context, o BenchOptions, s Study) ([]Result, error) {
 		go func() {
 			defer func() { <-slots; group.Done() }()
 			one := s
-			one.Seed = uint64(k + 1)
+			one.Seed = uint64(max(1, o.First) + k)
+			if tops[k] == 0 {
+				_, tops[k] = NewLandscape(s.Kind, s.Dimension, one.Seed).Optimum()
+			}
+			one.Top = tops[k]
 			results[k], errs[k] = Search(ctx, one)
 		}()
 	}

@@ -17,6 +17,9 @@ type Study struct {
 	Settings  search.Settings
 	Answers   int // to search items, those of parents and usual recipes included
 
+	// Top is the fitness of the optimum, where it is known; 0 has it searched.
+	Top float64
+
 	// Race replaces the algorithm's own, which is all 40 items a task for everyone
 	// where it has none.
 	Race *search.Race
@@ -74,7 +77,10 @@ func Search(ctx context.Context, s Study) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	_, top := l.Optimum()
+	top := s.Top
+	if top == 0 {
+		_, top = l.Optimum()
+	}
 	middle := l.Fitness(l.Middle())
 	closed := func(r mergesearch.Recipe) float64 { return (l.Fitness(f.Place(r)) - middle) / (top - middle) }
 	_, recommends := p.Algorithm.(search.Recommender)

@@ -96,19 +96,17 @@ func (m *Model) Answer(number int, answers []Observation) {
 // before is where it starts. The hyper-parameters take one step up the evidence.
 func (m *Model) Fit() {
 	for round := range 2 {
-		for step := range 3 {
-			m.linearise()
-			if round == 1 && step == 2 {
-				m.tune()
-			}
-			m.regress(step == 2)
+		m.linearise()
+		m.regress(false)
+		m.linearise()
+		if round == 1 {
+			m.tune()
 		}
+		m.regress(round == 0)
 		m.fitItems()
 	}
-	for step := range 3 {
-		m.linearise()
-		m.regress(step == 2)
-	}
+	m.linearise()
+	m.regress(false)
 }
 
 // linearise replaces each candidate's answers by a Gaussian about its ability: a
