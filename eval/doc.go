@@ -9,6 +9,9 @@
 //	document      -> question  -> prompt    -> token ids -> requests -> responses -> answers  -> outcome
 //	datasource.go    answer.go    prompt.go    encode.go    route_*.go  decode.go   prepare.go   score.go
 //
+// A conversation (talk.go) becomes a prompt when the model, and with it its chat
+// template, is known; whoever applies the template, the tokens are its text's alone.
+//
 // A task file is read by include.go (files into keys), keys.go and config.go (keys
 // into settings) and task.go (settings and documents into questions).
 //
@@ -44,7 +47,8 @@
 //
 // Not here: the servers themselves (eval/endpoint, eval/lm), folding outcomes into
 // a fitness (mergesearch.Benchmark), keeping them (store), choosing items for a
-// race (search). Data files are read by eval/dataset, templates by eval/jinja; what
+// race (search). Data files are read by eval/dataset, templates by eval/jinja, those of chats by
+// eval/chat; what
 // Python does stands in eval/python, the harness's own functions in eval/port, its
 // aggregations in eval/metric; the test servers are in eval/evaltest.
 //

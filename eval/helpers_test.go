@@ -70,7 +70,12 @@ func dataFiles(task string) map[string]string {
 // readTask reads a task over the three data files.
 func readTask(t testing.TB, text string) *eval.Task {
 	t.Helper()
-	task, err := eval.ReadTask(filepath.Join(write(t, dataFiles(text)), "task.yaml"), eval.Reading{})
+	return readTaskAs(t, text, eval.Reading{})
+}
+
+func readTaskAs(t testing.TB, text string, r eval.Reading) *eval.Task {
+	t.Helper()
+	task, err := eval.ReadTask(filepath.Join(write(t, dataFiles(text)), "task.yaml"), r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,11 @@
 // harness always renders to text and reads some texts back as Python literals:
 // Text and Literal do the same.
 //
-// Types to know: Template (Parse, Text, Value), Dict (a mapping in the order of its
+// NewChat makes the other environment, that of transformers for chat templates: blocks
+// trimmed, macros, {% call %}, {% break %}, {% continue %}, {% generation %}, names that
+// are not there print as nothing, tojson, raise_exception, strftime_now.
+//
+// Types to know: Template (Parse, Text, Value), Chat (Parse), Dict (a mapping in the order of its
 // document; ReadJSON makes them), Tuple, Error (a position in code points and what
 // is wrong there). Print prints any value as Python's str does, Str a scalar.
 //
@@ -31,9 +35,10 @@
 // same text; whatever is not understood is refused by name with its position
 // (Error.Unsupported), never passed through as text.
 //
-// Not here: macros, blocks, includes, recursive loops, formatting with %, methods
+// Not here: blocks, includes, {% filter %}, {% with %}, recursive loops, formatting with %, methods
 // that change a value, whole numbers beyond 64 bits, printing or going through a
-// map[string]any of several keys, whose order is lost; templates of chat messages.
+// map[string]any of several keys, whose order is lost; the Markup of |safe, which
+// escapes what is added to it; what a conversation is (eval/chat).
 //
 // See https://jinja.palletsprojects.com/en/stable/templates/ and Python's library
 // reference for str, list and dict.

@@ -385,11 +385,10 @@ func (e arithmetic) value(r *rendering) (any, error) {
 	if _, isText := left.(string); err == nil && isText && e.op == "%" {
 		err = unsupported(e.at, "formatting with %")
 	}
-	if err == nil {
-		err = missing(left)
-	}
-	if err == nil {
-		err = missing(right)
+	for _, operand := range []any{left, right} {
+		if u, ok := operand.(*undefined); ok && err == nil { // a lenient one cannot be added either
+			err = u.fault
+		}
 	}
 	if err != nil {
 		return nil, err
