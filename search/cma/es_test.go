@@ -253,7 +253,7 @@ func TestRestartDoublesThePopulation(t *testing.T) {
 		return cma.Start{Mean: ones(2), Sigma: 1}
 	}, rng, cma.Settings{})
 	first := p.Lambda()
-	for range 200 {
+	for range 60 {
 		points := p.Ask(rng)
 		p.Tell(points, make([]float64, len(points)))
 	}
