@@ -13,6 +13,9 @@ import (
 )
 
 func TestCatCMARunLengths(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	for _, c := range []struct {
 		name      string
 		low, high float64
@@ -41,6 +44,9 @@ var mixedDomain = cma.Domain{
 // Whatever order is told and whatever is masked, every option keeps its margin,
 // every integer coordinate a chance to leave its level, and points lie in the domain.
 func TestMarginsHold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	alpha := 1 - math.Pow(0.73, 1.0/5)
 	rapid.Check(t, func(t *rapid.T) {
 		c := cma.NewCatCMA(mixedDomain, cma.CatStart{}, rapid.IntRange(4, 20).Draw(t, "lambda"))

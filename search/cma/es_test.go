@@ -253,7 +253,7 @@ func TestRestartDoublesThePopulation(t *testing.T) {
 		return cma.Start{Mean: ones(2), Sigma: 1}
 	}, rng, cma.Settings{})
 	first := p.Lambda()
-	for range 200 {
+	for range 60 {
 		points := p.Ask(rng)
 		p.Tell(points, make([]float64, len(points)))
 	}
@@ -292,6 +292,9 @@ func TestWarmStart(t *testing.T) {
 
 // Medians of eleven runs stay inside bands around the figures of docs/log/cma.md.
 func TestRunLengths(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	for _, c := range []struct {
 		name      string
 		settings  cma.Settings
@@ -313,6 +316,9 @@ func TestRunLengths(t *testing.T) {
 
 // Where noise drowns the ranks, adapted learning rates come nearer to the optimum.
 func TestAdaptationHelpsWithNoise(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long numeric test")
+	}
 	distance := func(adapt bool) float64 {
 		sum := 0.0
 		for seed := range int64(5) {
