@@ -156,13 +156,13 @@ func TestAheadKeepsTheBudgetOfTokens(t *testing.T) {
 	}
 }
 
-// When the time is up, what was begun stays pending, and the same run with more
+// When the time is up, what waits for a worker stays pending, and the same run with more
 // time goes on to the end of an uninterrupted one.
 func TestAheadStopsInTime(t *testing.T) {
 	f, rec := searchtest.NewFamily(4, fewItems), searchtest.NewRecorder()
 	var ticks atomic.Int64
 	clock := func() time.Time { return time.Unix(ticks.Add(1), 0) }
-	r := run(t, steady(f, rec, func(o *search.Options) { o.Now, o.Budget.Time, o.Workers = clock, 400*time.Second, 3 }))
+	r := run(t, steady(f, rec, func(o *search.Options) { o.Now, o.Budget.Time, o.Workers = clock, 400*time.Second, 1 }))
 	pending := 0
 	for _, trial := range rec.Trials() {
 		if trial.State == mergesearch.Pending {
