@@ -14,14 +14,16 @@ import (
 //     otherwise, since these rank what was measured;
 //   - no number to move: ga;
 //   - numbers alone: surrogate, or near where the budget has no room for a model;
+//   - choices in more ways than can be tried one by one, such as paths: catcma;
 //   - choices and numbers: a coarse search over the choices, in which all groups of a
 //     parameter and expert share a level, then surrogate within the choice that won.
 func (b Brief) auto() (Plan, error) {
 	reals := len(newCoordinates(b.Space).genes)
-	choices := 0
+	choices, ways := 0, 1
 	for _, g := range b.Space.Genes {
 		if g.Kind == mergesearch.Choice && len(g.Options) > 1 {
 			choices++
+			ways = min(ways*len(g.Options), 1_000_000)
 		}
 	}
 	room := b.affords()
@@ -36,11 +38,16 @@ func (b Brief) auto() (Plan, error) {
 		return b.choose("near", fmt.Sprintf("the budget has room for %d candidates, too few for a model", room))
 	case choices == 0:
 		return b.choose("surrogate", fmt.Sprintf("%s and no choice: a model of single answers needs fewest of them", count(reals, "number", "numbers")))
+	case ways > mostWays:
+		return b.choose("catcma", fmt.Sprintf("%s, too many ways to try each, and %s", count(choices, "choice", "choices"), count(reals, "number", "numbers")))
 	default:
 		return b.handover(fmt.Sprintf("%s and %s: the choices first, then a model within the one that won",
 			count(choices, "choice", "choices"), count(reals, "number", "numbers")))
 	}
 }
+
+// mostWays is how many combinations of choices a coarse search can tell apart.
+const mostWays = 40
 
 // leastCandidates is how many candidates a model of answers should have.
 const leastCandidates = 48

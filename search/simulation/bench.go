@@ -57,7 +57,7 @@ type contestant struct {
 // contestants holds every algorithm of the catalogue that can search numbers, and what
 // peers do.
 func contestants() []contestant {
-	out := []contestant{{"ga-uniform", uniformGA}}
+	out := []contestant{{"ga-uniform", uniformGA}, {"cmaes-sixth", evolveCMA}}
 	for _, name := range search.Algorithms() {
 		if slices.Contains([]string{"greedy-soup", "soup", "external"}, name) {
 			continue
@@ -83,6 +83,15 @@ func uniformGA(b search.Brief) (search.Plan, error) {
 	s.Population, s.Start, s.Islands, s.Jitter = 25, 25, 1, 1
 	a, err := search.NewGA(b.Space, b.Seed, s)
 	return search.Plan{Algorithm: blind{a}}, err
+}
+
+// evolveCMA is CMA-ES as mergekit-evolve runs it: a first step of a sixth, the
+// population of the tutorial, and the best candidate as the answer.
+func evolveCMA(b search.Brief) (search.Plan, error) {
+	b.Settings = search.Settings{
+		Sigma: 1.0 / 6, Population: 4 + int(3*math.Log(float64(len(b.Space.Genes)))), Answer: "best",
+	}
+	return search.New("cmaes", b)
 }
 
 // blind hides the usual recipes from an algorithm.
