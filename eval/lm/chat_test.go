@@ -51,7 +51,7 @@ func TestChat(t *testing.T) {
 	post(t, url+"/v1/completions", `{"model":"chatty","prompt":"<s>79+75=","add_special_tokens":false,"max_tokens":8,"temperature":0,"logprobs":3}`, &want)
 	r := openai.ChatCompletionRequest{
 		Model: "chatty", Messages: []openai.ChatCompletionMessage{{Role: "user", Content: "79+75"}},
-		MaxTokens: 8, Temperature: 1e-9, LogProbs: true, TopLogProbs: 3, N: 2,
+		MaxCompletionTokens: 8, Temperature: 1e-9, LogProbs: true, TopLogProbs: 3, N: 2,
 	}
 	got, err := c.CreateChatCompletion(ctx, r)
 	if err != nil {
