@@ -121,7 +121,7 @@ type Prompts struct {
 // Algorithm names the search algorithm and its settings; zero values take the
 // algorithm's own defaults.
 type Algorithm struct {
-	Name       string  `yaml:"name" json:"name"` // one of search.Algorithms; default ga
+	Name       string  `yaml:"name" json:"name"` // one of search.Algorithms; default auto
 	Population int     `yaml:"population" json:"population,omitempty"`
 	Islands    int     `yaml:"islands" json:"islands,omitempty"`
 	Sigma      float64 `yaml:"sigma" json:"sigma,omitempty"`           // first step, as a share of each gene's range
@@ -245,7 +245,7 @@ func withHint(err error, hint string) error {
 // Parse checks the text of a run file and fills in the defaults. Paths stay as
 // they are written.
 func Parse(data []byte) (*RunFile, error) {
-	r := &RunFile{Shortlist: 8, Race: Race{Keep: 0.5}, Algorithm: Algorithm{Name: "ga"}, Endpoint: Endpoint{Kind: "embedded"}}
+	r := &RunFile{Shortlist: 8, Race: Race{Keep: 0.5}, Algorithm: Algorithm{Name: "auto"}, Endpoint: Endpoint{Kind: "embedded"}}
 	if err := decodeStrict(data, r); err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Algorithm.Name != "ga" || r.Endpoint.Kind != "embedded" || r.Shortlist != 8 || *r.Tasks[0].Weight != 1 || r.Race.Keep != 0.5 {
+	if r.Algorithm.Name != "auto" || r.Endpoint.Kind != "embedded" || r.Shortlist != 8 || *r.Tasks[0].Weight != 1 || r.Race.Keep != 0.5 {
 		t.Errorf("defaults: %+v", r)
 	}
 	ranges, err := r.Ranges()
