@@ -83,8 +83,7 @@ func Search(ctx context.Context, s Study) (Result, error) {
 	}
 	middle := l.Fitness(l.Middle())
 	closed := func(r mergesearch.Recipe) float64 { return (l.Fitness(f.Place(r)) - middle) / (top - middle) }
-	_, recommends := p.Algorithm.(search.Recommender)
-	best, fixed := record.summary(recommends)
+	best, fixed := record.summary(report.Candidates)
 	return Result{
 		GapClosed: closed(best.Recipe), Winner: closed(report.Best.Recipe), Gap: top - middle,
 		Optimism: best.Score.Fitness - l.Fitness(f.Place(best.Recipe)),
@@ -117,11 +116,15 @@ func (r *record) Finish(_ context.Context, t mergesearch.Trial) error {
 	return nil
 }
 
-// summary returns the recommendation, which is the last trial, or the best that the
-// search itself asked for; and the answers of parents, usual recipes and soups.
-func (r *record) summary(recommends bool) (best mergesearch.Trial, fixed int) {
+// summary returns the recommendation, which is the last trial when there are more
+// than the candidates of the search, or else the best of these; and the answers of parents, usual recipes and soups.
+func (r *record) summary(candidates int) (best mergesearch.Trial, fixed int) {
 	seen := map[mergesearch.RecipeID]bool{}
+	unnamed := 0
 	for _, t := range r.trials {
+		if t.Name == "" {
+			unnamed++
+		}
 		if t.Name != "" && !seen[t.RecipeID] {
 			seen[t.RecipeID] = true
 			fixed += t.Score.Items
@@ -130,7 +133,7 @@ func (r *record) summary(recommends bool) (best mergesearch.Trial, fixed int) {
 			best = t
 		}
 	}
-	if last := r.trials[len(r.trials)-1]; recommends && last.Name == "" && last.State == mergesearch.Scored {
+	if last := r.trials[len(r.trials)-1]; unnamed > candidates && last.State == mergesearch.Scored {
 		best = last
 	}
 	return best, fixed
