@@ -47,7 +47,7 @@ func (e *Engine) operand(in InputTensor) (operand, error) {
 	}
 	identity := in.model.name + "\x00" + in.Tensor
 	if in.model.plan != nil {
-		identity = string(in.model.plan.Recipe.ID()) + "\x00" + identity
+		identity = in.model.content + "\x00" + identity
 	}
 	if v, whole := x.(kernel.View); whole && e.device != nil && len(v.Data) > 0 {
 		if _, known := e.kept.LoadOrStore(unsafe.SliceData(v.Data), true); !known {

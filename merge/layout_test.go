@@ -3,6 +3,7 @@ package merge_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -222,5 +223,33 @@ func TestStackedNamesAreThoseOfALargerModel(t *testing.T) {
 				t.Errorf("%s comes from %s", x.Name, x.Inputs[0].Tensor)
 			}
 		}
+	}
+}
+
+// Numbers that are kept between merges are those of what a stage is made of, through
+// the stages below it, not of its name.
+func TestStatisticsOfStagesOfStages(t *testing.T) {
+	dirs, err := mergetest.Family(t.TempDir(), mergetest.Checkpoint{}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := slices.Sorted(maps.Keys(dirs))
+	of := func(weight float64) mergesearch.Recipe {
+		inner := mergesearch.Recipe{Method: "linear", Models: []mergesearch.Input{
+			{Model: names[0], Parameters: map[string]mergesearch.Setting{"weight": mergesearch.Number(weight)}},
+			{Model: names[1], Parameters: map[string]mergesearch.Setting{"weight": mergesearch.Number(1)}},
+		}}
+		return mergesearch.Recipe{
+			Method: "slerp", Base: names[2], Models: []mergesearch.Input{{Model: "outer"}},
+			Parameters: map[string]mergesearch.Setting{"t": mergesearch.Number(0.5)},
+			Stages:     []mergesearch.Stage{{Name: "inner", Recipe: inner}, {Name: "outer", Recipe: mergesearch.Passthrough("inner", "")}},
+		}
+	}
+	e := open(t, dirs)
+	build(t, e, of(1))
+	got := build(t, e, of(5))
+	want := build(t, open(t, dirs), of(5))
+	if got.Fingerprint != want.Fingerprint {
+		t.Error("a merge of an earlier stage of the same name shows through")
 	}
 }

@@ -23,6 +23,7 @@ type model struct {
 	checkpoint   *safetensors.Checkpoint    // nil for a stage
 	adapter      *adapter.Adapter           // nil for none
 	plan         *Plan                      // of a stage
+	content      string                     // of a stage: what it is made of, through all stages below
 
 	byLayer sync.Once // guards inLayer
 	inLayer map[string][]string

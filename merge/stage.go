@@ -2,6 +2,7 @@ package merge
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 
 	"mergesearch/merge/adapter"
@@ -24,15 +25,28 @@ func newStage(e *Engine, name string, p *Plan) (*model, error) {
 	for i, t := range p.Tensors {
 		s.index[t.Name] = i
 	}
-	m := &model{tensorSet: s, name: name, key: name, plan: p}
+	m := &model{tensorSet: s, name: name, key: name, plan: p, content: p.content()}
 	var err error
 	m.architecture, err = architectureOf(m)
 	return m, err
 }
 
+// content tells the results of two plans apart, also where their recipes name
+// different stages by one name.
+func (p *Plan) content() string {
+	text := string(p.Recipe.ID())
+	for _, m := range p.models {
+		if m.plan != nil {
+			text += "\x00" + m.name + "\x00" + m.content
+		}
+	}
+	sum := sha256.Sum256([]byte(text))
+	return string(sum[:])
+}
+
 // withAdapter is a stage with an adapter applied to its result.
 func withAdapter(stage *model, name string, a *adapter.Adapter) (*model, error) {
-	m := &model{tensorSet: adapted{stage.tensorSet, a}, name: name, key: name, plan: stage.plan, architecture: stage.architecture}
+	m := &model{tensorSet: adapted{stage.tensorSet, a}, name: name, key: name, plan: stage.plan, content: stage.content, architecture: stage.architecture}
 	return m, m.checkAdapter(a)
 }
 

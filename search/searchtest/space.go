@@ -114,7 +114,7 @@ func Kinds(methods []mergesearch.Method, base string, experts ...string) map[str
 
 	gradients := spec
 	gradients.Ranges = slices.Clone(spec.Ranges)
-	gradients.Ranges[0].Knots, gradients.Ranges[1].Knots, gradients.Ranges[3].Knots = 5, 3, 5
+	gradients.Ranges[0].Knots, gradients.Ranges[3].Knots = 3, 5
 
 	path := mergesearch.SpaceSpec{
 		Base: base, Experts: experts, DType: "bfloat16", Layers: 4,
@@ -123,8 +123,9 @@ func Kinds(methods []mergesearch.Method, base string, experts ...string) map[str
 			Scale: &mergesearch.Range{Min: 0.4, Max: 1.5, Step: 0.01}, Fold: []string{"o_proj", "down_proj"},
 		},
 	}
-	whole := gradients
-	whole.Blocks = blocks.Blocks
+	whole := blocks
+	whole.Ranges = slices.Clone(gradients.Ranges)
+	whole.Ranges[0].PerGroup = false // a small space is enough
 	merged := *path.Path
 	merged.Models = []string{mergesearch.Merged, base, experts[0]}
 	whole.Path = &merged
