@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"math/rand"
@@ -184,6 +185,51 @@ func TestRelatedMoves(t *testing.T) {
 		if got[name] != n {
 			t.Errorf("%d sets move by %s, want %d", got[name], name, n)
 		}
+	}
+}
+
+// The numbers of each gradient are a set that moves as a whole, and so are those of
+// one place in the gradients of all experts.
+func TestNumbersOfAGradientMoveTogether(t *testing.T) {
+	for name, s := range searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c") {
+		sets := map[string]bool{}
+		for _, m := range search.RelatedMoves(s) {
+			for _, set := range m.Sets() {
+				sets[fmt.Sprint(set)] = true
+			}
+		}
+		gradients, places := map[string][]int{}, map[string][]int{}
+		for i, g := range s.Genes {
+			if g.Knot > 0 {
+				gradient, place := fmt.Sprint(g.Parameter, g.Expert, g.Group, g.Block), fmt.Sprint(g.Parameter, g.Group, g.Block, g.Knot)
+				gradients[gradient], places[place] = append(gradients[gradient], i), append(places[place], i)
+			}
+		}
+		for _, of := range []map[string][]int{gradients, places} {
+			for what, set := range of {
+				if len(set) > 1 && !sets[fmt.Sprint(set)] {
+					t.Errorf("%s: %s does not move as a whole", name, what)
+				}
+			}
+		}
+	}
+}
+
+// A path is drawn near the layers of one model: most slots take the same.
+func TestPathsAreDrawnNearAModel(t *testing.T) {
+	s := searchtest.Kinds(searchtest.Methods(), "base", "a", "b", "c")["path"]
+	rng, alike := search.Stream(1, "paths"), 0
+	for range 200 {
+		g, most := search.Structured(s, 0.1, rng), map[float64]int{}
+		for k := range s.Layers {
+			most[g[s.Gene(fmt.Sprintf("layer %d", k))]]++
+		}
+		if slices.Max(slices.Collect(maps.Values(most))) >= 3 {
+			alike++
+		}
+	}
+	if alike < 80 { // of independent slots with six options about 4
+		t.Errorf("%d of 200 paths take three of four layers alike", alike)
 	}
 }
 

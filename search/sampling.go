@@ -61,8 +61,8 @@ func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand, pin func(m
 type sharedChoices map[string]struct{ option, depart float64 }
 
 // draw draws an option. Blocks depart from the first one's with odds 1/2, slots
-// from the layer of one model so that one to four do: a path of independent slots
-// is hardly ever a language model (SMM-Bench, arXiv 2509.02555).
+// from the layer of one model so that one to three do, or half of few: a path of
+// independent slots is hardly ever a language model (SMM-Bench, arXiv 2509.02555).
 func (c sharedChoices) draw(s *mergesearch.Space, gene mergesearch.Gene, rng *rand.Rand) float64 {
 	family := familyOf(gene)
 	common, known := c[family]
@@ -70,7 +70,7 @@ func (c sharedChoices) draw(s *mergesearch.Space, gene mergesearch.Gene, rng *ra
 	case family == "":
 	case !known && gene.Slot > 0:
 		common.option = float64(rng.Intn(len(s.Path.Models)))
-		common.depart = (1 + 3*rng.Float64()) / float64(s.Layers)
+		common.depart = min(0.5, (1+2*rng.Float64())/float64(s.Layers))
 		c[family] = common
 	case !known:
 		common.option, common.depart = float64(rng.Intn(len(gene.Options))), 0.5

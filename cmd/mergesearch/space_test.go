@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"mergesearch"
+	"mergesearch/cmd/internal/runfile"
 	"mergesearch/merge"
 	"mergesearch/search/searchtest"
 )
@@ -148,6 +150,50 @@ func TestAPathIsBuilt(t *testing.T) {
 	}
 	if layers := string(c.Files["config.json"]); !strings.Contains(layers, `"num_hidden_layers": 5`) {
 		t.Errorf("config.json says %s", layers)
+	}
+}
+
+// Every run file of the quickstart has a space, over its own models and tasks, and
+// its recipes to start from are points of it.
+func TestExampleRunFilesHaveSpaces(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "configs", "quickstart", "*.yaml"))
+	if err != nil || len(files) < 4 {
+		t.Fatal(files, err)
+	}
+	for _, path := range files {
+		if strings.HasSuffix(path, "-start.yaml") {
+			continue // a recipe
+		}
+		file, err := runfile.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &session{file: file, models: map[string]string{}}
+		defer s.Close()
+		methods, err := chosenMethods(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.readTasks(), s.openModels(deviceFlag{text: "cpu"})); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.makeSpace(methods); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.readStart(); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.space.Genes) < 10 || len(s.start) != len(file.Start) {
+			t.Errorf("%s: %d genes, %d recipes to start from", path, len(s.space.Genes), len(s.start))
+		}
+		for _, b := range append(s.space.Baselines(), s.start...) {
+			if err := s.engine.Check(b.Recipe); err != nil {
+				t.Errorf("%s: %s: %v", path, b.Name, err)
+			}
+			if strings.HasPrefix(b.Name, "start ") && !b.Exact {
+				t.Errorf("%s: %s is no point of the space", path, b.Name)
+			}
+		}
 	}
 }
 
