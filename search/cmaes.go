@@ -292,15 +292,7 @@ func byMerit(trials []mergesearch.Trial) (order []int, scored int) {
 			failed = append(failed, k)
 		}
 	}
-	slices.SortStableFunc(order, func(x, y int) int {
-		switch {
-		case outranks(trials[x], trials[y]):
-			return -1
-		case outranks(trials[y], trials[x]):
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(x, y int) int { return byRank(trials[x], trials[y]) })
 	return append(order, failed...), len(order)
 }
 

@@ -178,15 +178,7 @@ func (a *DE) best(trials []mergesearch.Trial) []mergesearch.Trial {
 			out = append(out, t)
 		}
 	}
-	slices.SortFunc(out, func(x, y mergesearch.Trial) int {
-		switch {
-		case outranks(x, y):
-			return -1
-		case outranks(y, x):
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(out, byRank)
 	return out
 }
 

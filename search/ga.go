@@ -113,15 +113,7 @@ func (a *GA) survivors(parents eaopt.Individuals, newcomers []*organism, n int) 
 		pool = append(pool, p.Genome.(*organism))
 	}
 	pool = append(pool, newcomers...)
-	slices.SortFunc(pool, func(x, y *organism) int {
-		switch {
-		case outranks(*x.trial, *y.trial):
-			return -1
-		case outranks(*y.trial, *x.trial):
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(pool, func(x, y *organism) int { return byRank(*x.trial, *y.trial) })
 	pool = slices.CompactFunc(pool, func(x, y *organism) bool { return x.trial.Index == y.trial.Index })
 	var out eaopt.Individuals
 	for _, o := range pool[:min(n, len(pool))] {
