@@ -125,6 +125,6 @@ func long(t *testing.T, n, heldOut int, gain, tilt float64) {
 		t.Fatal(err)
 	}
 	share := func(k int) float64 { return float64(k) / float64(n) }
-	t.Logf("held-out %d, gain %.2f, tilt %.2f: claimed %.3f (false %.3f), over default %.3f, bias %+.4f ± %.4f, covered %.3f, width %.3f, optimism %+.3f, true %+.4f, other parent %.3f",
-		heldOut, gain, tilt, share(c.Claimed), share(c.ClaimedFalse), share(c.OverDefault), c.Bias, c.BiasStdErr, share(c.Covered), c.Width, c.Optimism, c.True, share(c.OtherParent))
+	t.Logf("held-out %d, gain %.2f, tilt %.2f: claimed %.3f (false %.3f; of %d with the full gain %.3f), over default %.3f, bias %+.4f ± %.4f, covered %.3f, width %.3f, optimism %+.3f, true %+.4f, other parent %.3f",
+		heldOut, gain, tilt, share(c.Claimed), share(c.ClaimedFalse), c.Full, float64(c.ClaimedFull)/float64(max(1, c.Full)), share(c.OverDefault), c.Bias, c.BiasStdErr, share(c.Covered), c.Width, c.Optimism, c.True, share(c.OtherParent))
 }

@@ -31,6 +31,8 @@ type Counts struct {
 
 	Claimed      int // "beats the best parent"
 	ClaimedFalse int // ... though the winner is not better than the truly best parent
+	Full         int // the winner is one of the best recipes: it truly gains all of Study.Gain
+	ClaimedFull  int // ... and the claim was made
 	OverDefault  int // "beats the best default recipe"
 	OtherParent  int // a parent that is not the truly best one was taken for it
 
@@ -76,7 +78,7 @@ func (s Study) Run(ctx context.Context) (Counts, error) {
 			return Counts{}, fmt.Errorf("search %d: %w", i, err)
 		}
 	}
-	return count(samples), nil
+	return s.count(samples), nil
 }
 
 // search runs one search over a world of its own.
@@ -101,7 +103,7 @@ func (s Study) search(ctx context.Context, seed uint64) (sample, error) {
 	return sample{r, w.Gain(r.Best.Recipe, bestParent), w.Gain(r.Best.Recipe, r.BestParent)}, err
 }
 
-func count(samples []sample) Counts {
+func (s Study) count(samples []sample) Counts {
 	c := Counts{Searches: len(samples)}
 	n := float64(len(samples))
 	var squares float64
@@ -111,6 +113,12 @@ func count(samples []sample) Counts {
 			c.Claimed++
 			if x.true <= 1e-9 {
 				c.ClaimedFalse++
+			}
+		}
+		if x.true > s.Gain-1e-9 {
+			c.Full++
+			if v.BeatsBestParent {
+				c.ClaimedFull++
 			}
 		}
 		if over, ok := x.report.AgainstBestBaseline(); ok && over.Ahead() {
