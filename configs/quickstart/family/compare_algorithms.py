@@ -116,7 +116,7 @@ def main():
         mean = sum(fresh.values()) / len(fresh)
         rows.append((name, mean))
         print("%-8s %4s  answers %7d  search %.3f  held-out %.3f  fresh %.4f  %s" % (
-            name, seed, shown["item_answers"], shown["best"]["search_score"], shown["best"]["heldout"]["fitness"], mean,
+            name, seed, shown["item_answers"], shown["best"]["search_score"]["fitness"], shown["best"]["heldout"]["fitness"], mean,
             " ".join("%s %.3f" % kv for kv in sorted(fresh.items()))), flush=True)
 
     for directory in a.against:
