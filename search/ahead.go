@@ -137,7 +137,7 @@ func (p *pipeline) fill(ctx context.Context) error {
 // returns false when the time ran out before.
 func (p *pipeline) await(ctx context.Context, attempts []*attempt) (bool, error) {
 	for {
-		for len(p.jobs) > 0 && p.flying < max(1, p.Workers) && ctx.Err() == nil && !p.expired() && !p.exhausted(0) {
+		for len(p.jobs) > 0 && p.flying < max(1, p.Workers) && ctx.Err() == nil && !p.halted() && !p.exhausted(0) {
 			j := p.jobs[0]
 			p.jobs = p.jobs[1:]
 			p.flying++

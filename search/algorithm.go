@@ -31,7 +31,7 @@ type Algorithm interface {
 // Recommender is an Algorithm that knows better at the end than any trial that it
 // asked for, such as the mean of its search distribution. Once the search has
 // stopped, the loop scores the recommendation on all search items, for which it
-// keeps answers of the budget, and the shortlist treats it like any other trial.
+// keeps answers of the budget, and it is on the shortlist whatever its score.
 type Recommender interface {
 	Algorithm
 

@@ -10,8 +10,8 @@ import (
 // auto chooses an algorithm by what the space holds, what is optimised and how much
 // there is to spend, all of it from the run file:
 //
-//   - several objectives, constraints or costs: nsga2 where there is one and ga
-//     otherwise, since these rank what was measured;
+//   - several objectives: nsga2; constraints or costs: ga, since these rank what was
+//     measured;
 //   - no number to move: ga;
 //   - numbers alone: surrogate, or near where the budget has no room for a model;
 //   - choices in more ways than can be tried one by one, such as paths: catcma;
@@ -62,14 +62,8 @@ func (b Brief) affords() int {
 	return room
 }
 
-// choose makes the algorithm of that name, or the genetic one where the catalogue has
-// no such, and says why.
+// choose makes the algorithm of that name and says why.
 func (b Brief) choose(name, reason string) (Plan, error) {
-	if _, ok := catalogue[name]; !ok {
-		name = "ga"
-	}
-	settings := b.Settings
-	b.Settings = Settings{Population: settings.Population}
 	p, err := catalogue[name].create(b)
 	p.Why = name + ": " + reason
 	return p, err

@@ -126,7 +126,7 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 	started, flying, judged := 0, 0, 0
 	arrived, counted := 0, 0 // tokens: of all results, and of those whose turn came
 	for {
-		if started < len(jobs) && flying < max(1, l.Workers) && flight.Err() == nil && !l.expired() && !l.exhausted(jobs[started].before+arrived) {
+		if started < len(jobs) && flying < max(1, l.Workers) && flight.Err() == nil && !l.halted() && !l.exhausted(jobs[started].before+arrived) {
 			j := jobs[started]
 			j.held = l.take(j.trial.RecipeID)
 			go func() { results <- l.do(flight, j) }()

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mergesearch"
 	"mergesearch/search"
 	"mergesearch/search/searchtest"
@@ -131,5 +133,39 @@ func TestBadOptionsAreRefused(t *testing.T) {
 	}
 	if _, err := search.NewRandom(f.Space, 1, 0); err == nil {
 		t.Error("a cohort of nobody was accepted")
+	}
+}
+
+// The time that ran out in one process has run out in the next, whose clock stands
+// still, for every algorithm of the catalogue: what the first one recommended has the
+// number that its next candidate would have had.
+func TestTimeStopHolds(t *testing.T) {
+	for _, name := range search.Algorithms() {
+		if name == "external" {
+			continue // needs a program
+		}
+		t.Run(name, func(t *testing.T) {
+			start := func(rec *searchtest.Recorder, now func() time.Time) (search.Report, error) {
+				f := searchtest.NewFamily(4, fewItems)
+				b := search.Brief{Space: f.Space, Benchmark: f.Benchmark(), Items: f.Items(mergesearch.SearchSplit), Seed: 1, Budget: search.Budget{Candidates: 200, Time: 400 * time.Second}}
+				plan := must(search.New(name, b))
+				return search.Run(context.Background(), options(f, rec, func(o *search.Options) {
+					o.Algorithm, o.Budget, o.Now = plan.Algorithm, b.Budget, now
+					if plan.Race != nil {
+						o.Race = *plan.Race
+					}
+				}))
+			}
+			var ticks atomic.Int64
+			rec := searchtest.NewRecorder()
+			want := must(start(rec, func() time.Time { return time.Unix(ticks.Add(1), 0) }))
+			if want.Stop != search.StopTime && want.Stop != search.StopFinished {
+				t.Fatalf("stop %s", want.Stop)
+			}
+			got := must(start(rec, func() time.Time { return time.Unix(0, 0) }))
+			if d := cmp.Diff(want, got); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }

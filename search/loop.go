@@ -29,6 +29,9 @@ type loop struct {
 	reserved    int // tokens that a recommendation will take
 	missing     int
 
+	stopped bool // an earlier process recorded that the time ran out ...
+	stopAt  int  // ... after so many trials were begun
+
 	candidates int // of the search, begun
 	stale      int // cohorts in a row without a new recipe
 	streak     int // failures in a row for streakCode
@@ -58,6 +61,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 		defer a.Close()
 	}
+	if o.Budget.Time > 0 {
+		if l.stopAt, l.stopped, err = o.Recorder.Stopped(ctx); err != nil {
+			return Report{}, err
+		}
+	}
 	if err := l.scoreParents(ctx); err != nil {
 		return Report{}, err
 	}
@@ -69,13 +77,11 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if err := l.search(ctx); err != nil {
 		return Report{}, err
 	}
-	if err := l.recommend(ctx); err != nil {
+	if err := l.recordStop(ctx); err != nil {
 		return Report{}, err
 	}
-	if l.stop == StopTime || l.stop == StopTokens {
-		if err := l.Recorder.Event(ctx, string(l.stop)+"_budget", map[string]any{"candidates": l.progress.Candidates}); err != nil {
-			return Report{}, err
-		}
+	if err := l.recommend(ctx); err != nil {
+		return Report{}, err
 	}
 	return l.verdict(ctx)
 }
@@ -108,6 +114,19 @@ func (l *loop) search(ctx context.Context) error {
 	return nil
 }
 
+// recordStop records a stop that people should know of. That of the time is durable
+// before anything is begun after it, and holds from then on: a replay in a later
+// process stops at the same trial, whatever its clock says.
+func (l *loop) recordStop(ctx context.Context) error {
+	switch {
+	case l.stop == StopTime && !l.stopped:
+		return l.Recorder.Stop(ctx, len(l.trials))
+	case l.stop == StopTokens:
+		return l.Recorder.Event(ctx, "tokens_budget", map[string]any{"candidates": l.progress.Candidates})
+	}
+	return nil
+}
+
 // recommend scores what the algorithm recommends on all search items.
 func (l *loop) recommend(ctx context.Context) (err error) {
 	r, ok := l.Algorithm.(Recommender)
@@ -135,7 +154,10 @@ func (l *loop) decode(individual mergesearch.Individual) mergesearch.Recipe {
 }
 
 func newLoop(o Options) (*loop, error) {
-	if err := o.check(); err != nil {
+	if o.Recorder == nil {
+		panic("search: a run without a recorder")
+	}
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	l := &loop{

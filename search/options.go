@@ -73,12 +73,16 @@ type Budget struct {
 	Tokens int
 
 	// Time stops the search between two candidates, counted from the start of
-	// Run. What was begun is left pending and the verdict is over the rest.
+	// Run. What was begun is left pending and the verdict is over the rest. A stop
+	// that was recorded holds for later runs on the same recorder, unless they have
+	// no bound of time.
 	Time time.Duration
 }
 
-func (o Options) check() error {
-	if o.Space == nil || o.Algorithm == nil || o.Builder == nil || o.Scorer == nil || o.Judge == nil || o.Recorder == nil {
+// Check refuses, as an *InputError, what no run can be made of. Run begins with it; a
+// caller may ask before it has a recorder, so that nothing is left behind.
+func (o Options) Check() error {
+	if o.Space == nil || o.Algorithm == nil || o.Builder == nil || o.Scorer == nil || o.Judge == nil {
 		panic("search: an option without which there is no run is missing")
 	}
 	if o.Budget.Time > 0 && o.Now == nil {

@@ -73,6 +73,12 @@ func (r Race) check() error {
 	if r.Items != "" && !slices.Contains(ItemChoices(), r.Items) {
 		return &mergesearch.InputError{Field: "race.items", Problem: fmt.Sprintf("%q is no choice of items", r.Items), Hint: "fixed, fresh or undecided"}
 	}
+	if r.Items != "" && r.Items != FixedItems && len(r.Rungs) < 2 {
+		return &mergesearch.InputError{
+			Field: "race.items", Problem: fmt.Sprintf("%s items need two rungs: those of a cohort, and the one that all share", r.Items),
+			Hint: "for example race: {rungs: [30, 120], items: " + string(r.Items) + "}, or an algorithm that brings its race",
+		}
+	}
 	if !(r.Keep > 0 || r.Keep == 0 && !r.fixed()) || r.Keep > 1 {
 		return &mergesearch.InputError{Field: "race.keep", Problem: fmt.Sprintf("%v is not a share above 0 and at most 1", r.Keep)}
 	}

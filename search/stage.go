@@ -53,6 +53,11 @@ type Recorder interface {
 	// replay finishes a trial again, with the same outcome; durations of zero mean
 	// that this process built or asked nothing for it, so those recorded stay.
 	Finish(ctx context.Context, t mergesearch.Trial) error
+	// Stop records that the time ran out after so many trials were begun. Stopped
+	// returns the first number that was recorded, and false when none was: time is
+	// the one budget that a replay cannot recompute.
+	Stop(ctx context.Context, trials int) error
+	Stopped(ctx context.Context) (trials int, ok bool, err error)
 	// Event records something that changed a decision; attrs is stored as JSON.
 	Event(ctx context.Context, kind string, attrs map[string]any) error
 }

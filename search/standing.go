@@ -123,10 +123,23 @@ func (l *loop) afford(attempts []*attempt, items []mergesearch.ItemID) []*attemp
 	return attempts
 }
 
-// expired reports whether the search has used up its time. The phases around it
-// always run to their end.
+// expired reports whether the search has used up its time, as the clock says or an
+// earlier process recorded. The phases around it always run to their end.
 func (l *loop) expired() bool {
-	return l.Budget.Time > 0 && l.progress.Phase == PhaseSearch && l.now().Sub(l.began) >= l.Budget.Time
+	switch {
+	case l.Budget.Time == 0 || l.progress.Phase != PhaseSearch:
+		return false
+	case l.stopped:
+		return len(l.trials) >= l.stopAt
+	}
+	return l.now().Sub(l.began) >= l.Budget.Time
+}
+
+// halted reports whether no candidate is to be asked any more. After a stop that an
+// earlier process recorded that is so from the start: what it told is known, and what
+// it left is left.
+func (l *loop) halted() bool {
+	return l.stopped && l.progress.Phase == PhaseSearch || l.expired()
 }
 
 func (l *loop) now() time.Time {

@@ -67,6 +67,25 @@ func (db *DB) addEvent(ctx context.Context, kind string, attrs map[string]any) e
 	return db.exec(ctx, `INSERT INTO event (seq, at, kind, attrs, chain) VALUES (?, ?, ?, ?, ?)`, seq, at, kind, string(text), l[:])
 }
 
+// timeBudget is the kind of the event that Stop records.
+const timeBudget = "time_budget"
+
+// Stop records that the time ran out after so many trials were begun.
+func (db *DB) Stop(ctx context.Context, trials int) error {
+	return db.Event(ctx, timeBudget, map[string]any{"trials": trials})
+}
+
+// Stopped returns the number of trials of the first stop, and false when there was
+// none.
+func (db *DB) Stopped(ctx context.Context) (int, bool, error) {
+	var trials int
+	err := db.pool.QueryRowContext(ctx, `SELECT attrs ->> 'trials' FROM event WHERE kind = ? AND attrs ->> 'trials' IS NOT NULL ORDER BY seq LIMIT 1`, timeBudget).Scan(&trials)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return trials, err == nil, failure(db.path, "read the stop", err)
+}
+
 // Events returns the events after number seq, oldest first, at most limit of
 // them; 0 for all.
 func (r *Reader) Events(ctx context.Context, seq int64, limit int) ([]Event, error) {

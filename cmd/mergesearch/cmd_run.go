@@ -87,6 +87,10 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	defer s.Close()
+	options, err := s.options(f.workers)
+	if err != nil {
+		return err
+	}
 	if err := freeForRun(dir); err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	s.remember(db)
-	if err := s.finish(ctx, c, db, dir, f.workers, path); err != nil {
+	if err := s.finish(ctx, c, db, dir, options, path); err != nil {
 		return err
 	}
 	summary, err := summarize(ctx, db.Reader, dir)
@@ -164,11 +168,11 @@ func (s *session) freeze(ctx context.Context, db *store.DB, id mergesearch.RunID
 
 // finish brings the run to its verdict, unless an earlier process did, and writes
 // the winner's checkpoint.
-func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, dir string, workers int, path string) error {
+func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, dir string, options search.Options, path string) error {
 	var none *store.NotFoundError
 	ending, err := db.Ending(ctx)
 	if errors.As(err, &none) {
-		ending, err = s.search(ctx, c, db, dir, workers)
+		ending, err = s.search(ctx, c, db, dir, options)
 	}
 	if errors.Is(err, context.Canceled) {
 		hint := fmt.Sprintf("everything reported done is kept; continue with: mergesearch run %s --dir %s --seed %d", shellWord(path), shellWord(dir), s.file.Seed)
@@ -188,17 +192,13 @@ func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, di
 }
 
 // search runs the loop and records its ending.
-func (s *session) search(ctx context.Context, c *cobra.Command, db *store.DB, dir string, workers int) (store.Ending, error) {
-	options, err := s.options(workers)
-	if err != nil {
-		return store.Ending{}, err
-	}
+func (s *session) search(ctx context.Context, c *cobra.Command, db *store.DB, dir string, options search.Options) (store.Ending, error) {
 	status := newStatusLine(c.ErrOrStderr())
 	defer status.done()
 	watch := &watcher{line: status, began: time.Now()}
 	options.Recorder = db
 	options.Progress = watch.update
-	s.announce(status, dir, workers)
+	s.announce(status, dir, options.Workers)
 	found, err := search.Run(ctx, options)
 	if err != nil {
 		return store.Ending{}, err

@@ -305,7 +305,8 @@ func (s *session) hold() int {
 	return int(heldBytes / max(1, base.MappedBytes()))
 }
 
-// options gathers what search.Run needs, apart from the recorder and the progress.
+// options gathers what search.Run needs, apart from the recorder and the progress,
+// and refuses what it would.
 func (s *session) options(workers int) (search.Options, error) {
 	budget := search.Budget{
 		Candidates: s.file.Budget.Candidates, ItemAnswers: s.file.Budget.Answers, Tokens: s.file.Budget.Tokens,
@@ -316,13 +317,14 @@ func (s *session) options(workers int) (search.Options, error) {
 		return search.Options{}, mergesearch.InFile(err, s.file.File)
 	}
 	s.why = plan.Why
-	return search.Options{
+	o := search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: plan.Algorithm,
 		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
 		JudgeOf: func(b mergesearch.Benchmark) search.Judge { return eval.Judge{Benchmark: b} }, Layers: s.layers,
 		Seed: s.file.Seed, Race: s.race(plan), Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: budget, Start: s.start,
-	}, nil
+	}
+	return o, mergesearch.InFile(o.Check(), s.file.File)
 }
 
 // race is what the run file says of it; the algorithm's own where it says nothing of

@@ -24,6 +24,7 @@ type Recorder struct {
 	genomes map[int]string
 	recipes map[mergesearch.RecipeID]*mergesearch.Known
 	twice   int // items recorded again
+	stopped []int
 	Events  []string
 }
 
@@ -125,6 +126,28 @@ func (r *Recorder) Event(ctx context.Context, kind string, _ map[string]any) err
 	}
 	r.Events = append(r.Events, kind)
 	return nil
+}
+
+// Stop keeps the number, and the event that a store makes of it.
+func (r *Recorder) Stop(ctx context.Context, trials int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.write(ctx); err != nil {
+		return err
+	}
+	r.stopped = append(r.stopped, trials)
+	r.Events = append(r.Events, "time_budget")
+	return nil
+}
+
+// Stopped returns the first number.
+func (r *Recorder) Stopped(context.Context) (int, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.stopped) == 0 {
+		return 0, false, nil
+	}
+	return r.stopped[0], true, nil
 }
 
 func (r *Recorder) recipe(id mergesearch.RecipeID) *mergesearch.Known {

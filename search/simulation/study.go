@@ -107,6 +107,10 @@ func (r *record) Answered(context.Context, mergesearch.Trial, mergesearch.Split,
 	return nil
 }
 
+func (r *record) Stop(context.Context, int) error { return nil }
+
+func (r *record) Stopped(context.Context) (int, bool, error) { return 0, false, nil }
+
 func (r *record) Event(context.Context, string, map[string]any) error { return nil }
 
 func (r *record) Finish(_ context.Context, t mergesearch.Trial) error {

@@ -158,4 +158,8 @@ func (forgetful) Answered(context.Context, mergesearch.Trial, mergesearch.Split,
 
 func (forgetful) Finish(context.Context, mergesearch.Trial) error { return nil }
 
+func (forgetful) Stop(context.Context, int) error { return nil }
+
+func (forgetful) Stopped(context.Context) (int, bool, error) { return 0, false, nil }
+
 func (forgetful) Event(context.Context, string, map[string]any) error { return nil }
