@@ -47,10 +47,10 @@
 //
 // Not here: the servers themselves (eval/endpoint, eval/lm), folding outcomes into
 // a fitness (mergesearch.Benchmark), keeping them (store), choosing items for a
-// race (search). Data files are read by eval/dataset, templates by eval/jinja, those of chats by
-// eval/chat; what
-// Python does stands in eval/python, the harness's own functions in eval/port, its
-// aggregations in eval/metric; the test servers are in eval/evaltest.
+// race (search). Data files are read by eval/dataset, templates by eval/jinja, those
+// of chats by eval/chat; what Python does stands in eval/python, the harness's own
+// functions in eval/port, its aggregations in eval/metric; the test servers are in
+// eval/evaltest.
 //
 // Sources: the task format, prompt assembly, the rule for encoding context and
 // continuation, and the metrics are those of lm-evaluation-harness 0.4.12 (Gao et

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"mergesearch/eval/chat"
 	"mergesearch/eval/jinja"
 	"mergesearch/eval/lm/tokenizer"
 )
@@ -57,18 +58,19 @@ func newEncoder(t Tokenizer) encoder {
 
 // ends are the tokens before and after a text, as the model's files name them.
 type ends struct {
-	names [2]tokenName // begin-of-sequence and end-of-sequence, of tokenizer_config.json
-	ids   string       // of config.json, as they stand there
+	names [2]string // begin-of-sequence and end-of-sequence, of tokenizer_config.json
+	ids   string    // of config.json, as they stand there
 }
 
 // endsOf reads them; what is not there, or not as expected, is not known.
 func endsOf(files map[string][]byte) (e ends) {
 	var names struct {
-		BOS tokenName `json:"bos_token"`
-		EOS tokenName `json:"eos_token"`
+		BOS json.RawMessage `json:"bos_token"`
+		EOS json.RawMessage `json:"eos_token"`
 	}
 	if json.Unmarshal(files["tokenizer_config.json"], &names) == nil {
-		e.names = [2]tokenName{names.BOS, names.EOS}
+		e.names[0], _ = chat.TokenText(names.BOS)
+		e.names[1], _ = chat.TokenText(names.EOS)
 	}
 	var ids struct {
 		BOS json.RawMessage `json:"bos_token_id"`
@@ -97,7 +99,7 @@ func (e *encoder) usePrefix(of ends) {
 		if name == "" {
 			continue
 		}
-		if ids := e.tokenizer.Encode(string(name), false); len(ids) == 1 {
+		if ids := e.tokenizer.Encode(name, false); len(ids) == 1 {
 			e.prefix = ids[0]
 			return
 		}
@@ -111,19 +113,6 @@ func (e *encoder) usePrefix(of ends) {
 			}
 		}
 	}
-}
-
-// tokenName is a token in tokenizer_config.json: its text, or an object with it.
-type tokenName string
-
-func (t *tokenName) UnmarshalJSON(raw []byte) error {
-	var object struct {
-		Content string `json:"content"`
-	}
-	if json.Unmarshal(raw, (*string)(t)) != nil && json.Unmarshal(raw, &object) == nil {
-		*t = tokenName(object.Content)
-	}
-	return nil
 }
 
 // tokenIDs is an id in config.json, or a list of them, or null.

@@ -71,7 +71,7 @@ func TestPrefixToken(t *testing.T) {
 	}
 	// A text that begins with the token itself gets no second one.
 	e := newEncoder(letters{})
-	e.usePrefix(ends{names: [2]tokenName{"<s>", ""}})
+	e.usePrefix(ends{names: [2]string{"<s>", ""}})
 	if ids, ctx, err := e.pair("", "<s>ab"); err != nil || ctx != 1 || !slices.Equal(ids, []int32{lettersBegin, 'a', 'b'}) {
 		t.Errorf("%v from %d on, %v", ids, ctx, err)
 	}

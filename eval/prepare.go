@@ -64,7 +64,7 @@ func (e *Evaluator) planFor(files map[string][]byte, s Session) (*plan, error) {
 	p := newPlan(t, around, context, e.options.Endpoint.Profile(), len(e.questions))
 	if e.talks {
 		var err error
-		if p.chat, err = newPrompter(e.options.Chat, files); err != nil {
+		if p.chat, err = newPrompter(e.options.Chat, files, p.profile); err != nil {
 			return nil, err
 		}
 	}

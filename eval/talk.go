@@ -72,11 +72,33 @@ type ChatTemplate struct {
 type prompter struct {
 	template  *chat.Template
 	variables map[string]any
-	given     bool // by the run, not by the model's files
+	given     bool // template or variables, by the run
 }
 
-// newPrompter finds the template for a model.
-func newPrompter(c ChatTemplate, files map[string][]byte) (*prompter, error) {
+// field names what the run gives, "" for nothing.
+func (c ChatTemplate) field() string {
+	switch {
+	case c.Source != "":
+		return "chat_template"
+	case len(c.Variables) > 0:
+		return "chat_template_args"
+	}
+	return ""
+}
+
+// newPrompter finds the template for a model. What the run gives must be used: it is
+// refused where the server would render.
+func newPrompter(c ChatTemplate, files map[string][]byte, profile Profile) (*prompter, error) {
+	given := c.field()
+	if profile.ChatOnly {
+		if given == "" {
+			return nil, nil // the server's own template counts, not that of the files
+		}
+		return nil, &mergesearch.InputError{
+			Field: given, Problem: "the endpoint has chat completions alone, and applies its own template without what is given here",
+			Hint: fmt.Sprintf("leave out --%s (prompts: {%s: ...} in a run file), or ask an endpoint that has /v1/completions", strings.ReplaceAll(given, "_", "-"), given),
+		}
+	}
 	var t *chat.Template
 	var err error
 	if c.Source != "" {
@@ -84,10 +106,15 @@ func newPrompter(c ChatTemplate, files map[string][]byte) (*prompter, error) {
 	} else {
 		t, err = chat.Of(files)
 	}
-	if t == nil || err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case t == nil && given != "":
+		return nil, &mergesearch.InputError{Field: given, Problem: "no template reads them: " + errNoTemplate.Problem, Hint: errNoTemplate.Hint}
+	case t == nil:
+		return nil, nil
 	}
-	return &prompter{template: t, variables: c.Variables, given: c.Source != ""}, nil
+	return &prompter{template: t, variables: c.Variables, given: given != ""}, nil
 }
 
 // errNoTemplate is what a model without a template gets.
@@ -200,7 +227,7 @@ func (p *plan) ids(e *encoder, prompt string, q *question, d *drawing) ([]int32,
 // chatFiles are the files of a model that decide how conversations are rendered.
 func chatFiles(files map[string][]byte) []byte {
 	var all []byte
-	for _, name := range []string{"chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json"} {
+	for _, name := range chat.Files {
 		all = fmt.Appendf(all, "%d ", len(files[name]))
 		all = append(all, files[name]...)
 	}

@@ -10,7 +10,7 @@ import (
 	"mergesearch/eval/evaltest"
 )
 
-const turnsTemplate = `{{ bos_token }}{% for m in messages %}{% if m.role == 'system' and strict is defined %}{{ raise_exception('no system here') }}{% endif %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}`
+const turnsTemplate = `{{ bos_token }}{% if loud %}LOUD{% endif %}{% for m in messages %}{% if m.role == 'system' and strict is defined %}{{ raise_exception('no system here') }}{% endif %}<{{ m.role }}>{{ m.content }}</>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}`
 
 // talkers asks a task in conversations of a server with a profile.
 func talkers(t *testing.T, p eval.Profile, text string, o eval.ChatTemplate, files map[string]string) (*eval.Evaluator, *evaltest.Server, mergesearch.Candidate) {
@@ -31,7 +31,7 @@ func talkers(t *testing.T, p eval.Profile, text string, o eval.ChatTemplate, fil
 }
 
 // The template of the model's files is used, unless the run names one; a server that
-// takes text alone applies its own.
+// takes text alone applies its own, unless the run names a template or variables.
 func TestWhoRenders(t *testing.T) {
 	own := map[string]string{"tokenizer_config.json": `{"bos_token": "<s>"}`, "chat_template.jinja": turnsTemplate}
 	text, chatty := evaltest.Full, evaltest.Full
@@ -41,27 +41,51 @@ func TestWhoRenders(t *testing.T) {
 	both.Chat = true
 	adds := text
 	adds.AddsBegin = true
+	only := eval.Profile{Chat: true, ChatOnly: true}
+	broken := map[string]string{"chat_template.jinja": "{% if %}"}
+	none := eval.ChatTemplate{}
+	named := eval.ChatTemplate{Source: "!" + turnsTemplate, File: "t"}
+	loud := eval.ChatTemplate{Variables: map[string]any{"loud": true}}
 	for name, c := range map[string]struct {
 		profile eval.Profile
-		given   string
+		given   eval.ChatTemplate
 		files   map[string]string
 		want    string // part of a request
 	}{
-		"ids":                  {evaltest.Full, "", own, `"prompt":[60,115,62,60,115,121,115,116`},
-		"ids, though it chats": {chatty, "", own, `"prompt":[60,115,62,60,115,121,115,116`},
-		"text":                 {text, "", own, `"prompt":"\u003cs\u003e\u003csystem\u003eAdd.`},
-		"text after a begin":   {adds, "", own, `"prompt":"\u003csystem\u003eAdd.`},
-		"by the server":        {both, "", own, `"messages":[{"role":"system","content":"Add.`},
-		"given":                {both, "!" + turnsTemplate, own, `"prompt":"!\u003cs\u003e\u003csystem`},
-		"no template":          {chatty, "", nil, `"messages":[{"role":"system","content":"Add.`},
+		"ids":                    {evaltest.Full, none, own, `"prompt":[60,115,62,60,115,121,115,116`},
+		"ids, though it chats":   {chatty, none, own, `"prompt":[60,115,62,60,115,121,115,116`},
+		"text":                   {text, none, own, `"prompt":"\u003cs\u003e\u003csystem\u003eAdd.`},
+		"text after a begin":     {adds, none, own, `"prompt":"\u003csystem\u003eAdd.`},
+		"by the server":          {both, none, own, `"messages":[{"role":"system","content":"Add.`},
+		"given":                  {both, named, own, `"prompt":"!\u003cs\u003e\u003csystem`},
+		"given variables":        {both, loud, own, `"prompt":"\u003cs\u003eLOUD\u003csystem`},
+		"no template":            {chatty, none, nil, `"messages":[{"role":"system","content":"Add.`},
+		"broken, by such alone":  {only, none, broken, `"messages":[{"role":"system","content":"Add.`},
+		"template and variables": {both, eval.ChatTemplate{Source: turnsTemplate, File: "t", Variables: loud.Variables}, nil, `"prompt":"LOUD\u003csystem`},
 	} {
-		e, s, candidate := talkers(t, c.profile, generateTask, eval.ChatTemplate{Source: c.given, File: "t"}, c.files)
+		e, s, candidate := talkers(t, c.profile, generateTask, c.given, c.files)
 		if _, err := e.Score(context.Background(), candidate, items(e, mergesearch.SearchSplit)); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
 		if body := s.Bodies()[0]; !strings.Contains(body, c.want) {
 			t.Errorf("%s: %.200s, want %s", name, body, c.want)
+		}
+	}
+	for name, c := range map[string]struct {
+		profile eval.Profile
+		given   eval.ChatTemplate
+		files   map[string]string
+		field   string
+	}{
+		"template, by the server alone":  {only, named, own, "chat_template"},
+		"variables, by the server alone": {only, loud, own, "chat_template_args"},
+		"variables without a template":   {chatty, loud, nil, "chat_template_args"},
+	} {
+		e, s, candidate := talkers(t, c.profile, generateTask, c.given, c.files)
+		_, err := e.Score(context.Background(), candidate, items(e, mergesearch.SearchSplit))
+		if in := inputError(t, err); in.Field != c.field || in.Hint == "" || s.Requests() != 0 {
+			t.Errorf("%s: %v after %d requests, want one of %s", name, err, s.Requests(), c.field)
 		}
 	}
 }

@@ -39,9 +39,12 @@ func (p *promptFlags) check() error {
 		err.Field = "--fewshot"
 		return err
 	}
-	for flag, given := range map[string]bool{"--fewshot-as-multiturn": p.multiTurn, "--chat-template": p.template != "", "--chat-template-args": p.arguments != ""} {
-		if given && !p.chat {
-			return &mergesearch.InputError{Field: flag, Problem: "needs --apply-chat-template"}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"--fewshot-as-multiturn", p.multiTurn}, {"--chat-template", p.template != ""}, {"--chat-template-args", p.arguments != ""}} {
+		if flag.given && !p.chat {
+			return &mergesearch.InputError{Field: flag.name, Problem: "needs --apply-chat-template"}
 		}
 	}
 	return nil

@@ -29,6 +29,7 @@ func TestOf(t *testing.T) {
 		"file":           {map[string]string{"tokenizer_config.json": `{"chat_template": "a"}`, "chat_template.jinja": "{{ eos_token }}f", "special_tokens_map.json": `{"eos_token": "</s>"}`}, "</s>f"},
 		"both maps":      {map[string]string{"tokenizer_config.json": `{"chat_template": "{{ bos_token }}", "bos_token": "1"}`, "special_tokens_map.json": `{"bos_token": "2"}`}, "1"},
 		"none":           {map[string]string{"tokenizer_config.json": `{"bos_token": "<s>"}`}, ""},
+		"no such number": {map[string]string{"tokenizer_config.json": `{"model_max_length": 1000000000000000019884624838656, "x": 1e999, "chat_template": "{{ bos_token }}a", "bos_token": "<s>"}`, "special_tokens_map.json": `{"x": 1000000000000000019884624838656}`}, "<s>a"},
 		"null":           {map[string]string{"tokenizer_config.json": `{"chat_template": null}`}, ""},
 		"no files":       {nil, ""},
 		"date":           {map[string]string{"chat_template.jinja": "{{ strftime_now('%d %b %Y') }}"}, "26 Jul 2024"},
@@ -53,11 +54,42 @@ func TestOf(t *testing.T) {
 	}
 	for config, problem := range map[string]string{
 		`{"chat_template": 3}`: "neither a text nor a list", `{"chat_template": [{"name": "rag", "template": "x"}]}`: "none of the templates is named default: rag",
-		`{"chat_template": "{% if %}"}`: "an expression is missing", `[`: "not JSON", `[]`: "want an object",
+		`{"chat_template": "{% if %}"}`: "an expression is missing", `[`: "not JSON", `[]`: "want an object", `null`: "want an object",
+		`{"chat_template": []}`: "is empty", strings.Repeat("[", 20<<20): "not JSON", `{"a":` + strings.Repeat("[", 20<<20): "not JSON",
 	} {
 		_, err := chat.Of(map[string][]byte{"tokenizer_config.json": []byte(config)})
 		if in := (*mergesearch.InputError)(nil); !errors.As(err, &in) || in.File != "tokenizer_config.json" || !strings.Contains(in.Problem, problem) {
-			t.Errorf("%s: %v, want %q", config, err, problem)
+			t.Errorf("%.80s: %v, want %q", config, err, problem)
+		}
+	}
+}
+
+// Variables stand beside the conversation and never in its place.
+func TestVariables(t *testing.T) {
+	if got, err := chat.Variables([]byte(`{"enable_thinking": false}`)); err != nil || len(got) != 1 || got["enable_thinking"] != false {
+		t.Errorf("%v, %v", got, err)
+	}
+	for text, problem := range map[string]string{
+		`{"messages": []}`: "messages is not a variable", `{"tools": null}`: "tools is not a variable", `{"documents": 1}`: "documents is not a variable",
+		`{"a": 1, "add_generation_prompt": true}`: "add_generation_prompt is not a variable", `[]`: "want an object", `{} {}`: "more than one value",
+		`{"a": ` + strings.Repeat("[", 20<<20): "200 deep",
+	} {
+		if _, err := chat.Variables([]byte(text)); err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("%.80s: %v, want %q", text, err, problem)
+		}
+	}
+}
+
+// A special token is a text, or an object with it.
+func TestTokenText(t *testing.T) {
+	for raw, want := range map[string]string{`"<s>"`: "<s>", `{"content": "<b>", "lstrip": false}`: "<b>", `""`: ""} {
+		if got, ok := chat.TokenText([]byte(raw)); got != want || !ok {
+			t.Errorf("%s: %q, %t", raw, got, ok)
+		}
+	}
+	for _, raw := range []string{"", "null", "3", "[]", "{}", `{"content": null}`, `{"content": 3}`} {
+		if got, ok := chat.TokenText([]byte(raw)); got != "" || ok {
+			t.Errorf("%s: %q, %t", raw, got, ok)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package chat
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mergesearch"
@@ -16,6 +18,9 @@ const (
 	configFile   = "tokenizer_config.json"
 	specialsFile = "special_tokens_map.json"
 )
+
+// Files lists the files of a model that decide how conversations are rendered.
+var Files = []string{templateFile, configFile, specialsFile}
 
 // Of returns the template of a model by its files: chat_template.jinja, else
 // chat_template of tokenizer_config.json, which is a text, or a list of which the one
@@ -55,27 +60,38 @@ func sourceOf(files map[string][]byte) (source, file string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	v, _ := config.Get("chat_template")
-	switch v := v.(type) {
-	case nil:
-		return "", "", nil
-	case string:
-		return v, configFile, nil
-	case []any:
-		var names []string
-		for _, x := range v {
-			if d, ok := x.(*jinja.Dict); ok {
-				name, _ := d.Get("name")
-				text, _ := d.Get("template")
-				if s, ok := text.(string); ok && name == "default" {
-					return s, configFile, nil
-				}
-				names = append(names, fmt.Sprint(name))
-			}
-		}
-		return "", "", &mergesearch.InputError{File: configFile, Field: "chat_template", Problem: "none of the templates is named default: " + strings.Join(names, ", ")}
+	source, err = chosen(config["chat_template"])
+	if err != nil {
+		return "", "", &mergesearch.InputError{File: configFile, Field: "chat_template", Problem: err.Error()}
 	}
-	return "", "", &mergesearch.InputError{File: configFile, Field: "chat_template", Problem: "is neither a text nor a list of names and templates"}
+	return source, configFile, nil
+}
+
+// chosen is the text of chat_template, of a list the one named "default"; "" where
+// there is none.
+func chosen(raw json.RawMessage) (source string, err error) {
+	if len(raw) == 0 || json.Unmarshal(raw, &source) == nil {
+		return source, nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return "", errors.New("is neither a text nor a list of names and templates")
+	}
+	if len(list) == 0 {
+		return "", errors.New("is empty")
+	}
+	var names []string
+	for _, x := range list {
+		var one struct {
+			Name     string  `json:"name"`
+			Template *string `json:"template"`
+		}
+		if json.Unmarshal(x, &one) == nil && one.Name == "default" && one.Template != nil {
+			return *one.Template, nil
+		}
+		names = append(names, one.Name)
+	}
+	return "", errors.New("none of the templates is named default: " + strings.Join(names, ", "))
 }
 
 // specialNames are the special tokens that a template can read, each as its text.
@@ -89,11 +105,7 @@ func specialsOf(files map[string][]byte) (map[string]any, error) {
 			return nil, err
 		}
 		for _, name := range specialNames {
-			v, _ := o.Get(name)
-			if d, ok := v.(*jinja.Dict); ok {
-				v, _ = d.Get("content")
-			}
-			if text, ok := v.(string); ok {
+			if text, ok := TokenText(o[name]); ok {
 				out[name] = text
 			}
 		}
@@ -101,20 +113,41 @@ func specialsOf(files map[string][]byte) (map[string]any, error) {
 	return out, nil
 }
 
-// object reads one of the files, which is empty when it is not there.
-func object(files map[string][]byte, name string) (*jinja.Dict, error) {
+// TokenText reads a special token of tokenizer_config.json: its text, or an object with
+// it. It is not ok where the file names none.
+func TokenText(raw json.RawMessage) (text string, ok bool) {
+	var own *string
+	if json.Unmarshal(raw, &own) != nil {
+		var object struct {
+			Content *string `json:"content"`
+		}
+		if json.Unmarshal(raw, &object) != nil {
+			return "", false
+		}
+		own = object.Content
+	}
+	if own == nil {
+		return "", false
+	}
+	return *own, true
+}
+
+// object reads the keys of one of the files, which has none when it is not there. The
+// values stay as they are: few of them are read, and some fit no number.
+func object(files map[string][]byte, name string) (map[string]json.RawMessage, error) {
 	text := files[name]
 	if len(text) == 0 {
-		return jinja.NewDict(), nil
+		return nil, nil
 	}
-	v, err := Value(text)
-	if d, ok := v.(*jinja.Dict); ok && err == nil {
-		return d, nil
+	var out map[string]json.RawMessage
+	err := json.Unmarshal(text, &out)
+	if shape := (*json.UnmarshalTypeError)(nil); errors.As(err, &shape) || err == nil && out == nil {
+		err = errors.New("want an object")
 	}
-	if err == nil {
-		err = fmt.Errorf("want an object")
+	if err != nil {
+		return nil, &mergesearch.InputError{File: name, Problem: "not JSON as it should be: " + err.Error()}
 	}
-	return nil, &mergesearch.InputError{File: name, Problem: "not JSON as it should be: " + err.Error()}
+	return out, nil
 }
 
 // Value reads one JSON value as a template sees it.
@@ -128,7 +161,11 @@ func Value(text []byte) (any, error) {
 	return v, err
 }
 
+// usualNames are what every template gets of a conversation.
+var usualNames = []string{"messages", "tools", "documents", "add_generation_prompt"}
+
 // Variables reads the names that templates get beside the usual ones: a JSON object.
+// The usual ones are refused: they would replace the conversation.
 func Variables(text []byte) (map[string]any, error) {
 	v, err := Value(text)
 	if err != nil {
@@ -140,7 +177,11 @@ func Variables(text []byte) (map[string]any, error) {
 	}
 	out := map[string]any{}
 	for k, x := range d.All() {
-		out[k.(string)] = x
+		name := k.(string)
+		if slices.Contains(usualNames, name) {
+			return nil, fmt.Errorf("%s is not a variable: it is the conversation's own", name)
+		}
+		out[name] = x
 	}
 	return out, nil
 }

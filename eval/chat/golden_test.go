@@ -76,8 +76,13 @@ func (g golden) conversation(t *testing.T, option [2]json.RawMessage) chat.Conve
 	for _, m := range messages.([]any) {
 		c.Messages = append(c.Messages, m.(*jinja.Dict))
 	}
-	if c.Variables, err = chat.Variables(option[1]); err != nil {
+	names, err := chat.Value(option[1]) // tools among them
+	if err != nil {
 		t.Fatal(err)
+	}
+	c.Variables = map[string]any{}
+	for k, v := range names.(*jinja.Dict).All() {
+		c.Variables[k.(string)] = v
 	}
 	c.Generate, _ = c.Variables["add_generation_prompt"].(bool)
 	c.Continue, _ = c.Variables["continue_final_message"].(bool)

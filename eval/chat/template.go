@@ -60,7 +60,7 @@ type Conversation struct {
 	Continue bool
 
 	// Variables are names that the template reads beside the usual ones, such as
-	// enable_thinking or date_string.
+	// enable_thinking or date_string. One of the usual ones would be replaced.
 	Variables map[string]any
 }
 

@@ -19,7 +19,7 @@ type Chat struct {
 func NewChat(now time.Time) *Chat {
 	return &Chat{functions: map[string]*function{
 		"raise_exception": {name: "raise_exception", run: raise},
-		"strftime_now": {name: "strftime_now", run: func(_ *rendering, a values) (any, error) {
+		"strftime_now": {name: "strftime_now", run: func(r *rendering, a values) (any, error) {
 			args, err := a.bind(1, "format")
 			if err != nil {
 				return nil, err
@@ -28,7 +28,7 @@ func NewChat(now time.Time) *Chat {
 			if err != nil {
 				return nil, err
 			}
-			return strftime(now, format)
+			return strftime(r, now, format)
 		}},
 	}}
 }

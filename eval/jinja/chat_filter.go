@@ -231,7 +231,9 @@ func (w *jsonWriter) each(open, shut string, n int, one func(i int) error) error
 	w.level++
 	for i := range n {
 		if i > 0 {
-			w.b.WriteString(w.item)
+			if err := w.separator(w.item); err != nil {
+				return err
+			}
 		}
 		if err := w.newline(); err != nil {
 			return err
@@ -247,6 +249,14 @@ func (w *jsonWriter) each(open, shut string, n int, one func(i int) error) error
 		}
 	}
 	w.b.WriteString(shut)
+	return nil
+}
+
+func (w *jsonWriter) separator(s string) error {
+	if err := w.r.charge(len(s)); err != nil {
+		return err
+	}
+	w.b.WriteString(s)
 	return nil
 }
 
@@ -292,7 +302,9 @@ func (w *jsonWriter) dict(d *Dict) error {
 		if err := w.text(names[order[i]]); err != nil {
 			return err
 		}
-		w.b.WriteString(w.key)
+		if err := w.separator(w.key); err != nil {
+			return err
+		}
 		return w.value(d.values[order[i]])
 	})
 }
@@ -322,12 +334,17 @@ func (w *jsonWriter) text(s string) error {
 	return nil
 }
 
+// layouts are the directives of strftime as time.Format has them.
+var layouts = map[byte]string{
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'd': "02", 'm': "01", 'y': "06", 'Y': "2006",
+	'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM", 'j': "002", 'F': "2006-01-02", 'T': "15:04:05",
+	'f': "000000", 'e': "_2", 'D': "01/02/06", 'R': "15:04",
+}
+
 // strftime writes a time as Python's strftime does in the C locale.
-func strftime(t time.Time, format string) (string, error) {
-	layouts := map[byte]string{
-		'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'd': "02", 'm': "01", 'y': "06", 'Y': "2006",
-		'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM", 'j': "002", 'F': "2006-01-02", 'T': "15:04:05",
-		'f': "000000", 'e': "_2", 'D': "01/02/06", 'R': "15:04",
+func strftime(r *rendering, t time.Time, format string) (string, error) {
+	if err := r.charge(elementCost * len(format)); err != nil {
+		return "", err
 	}
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {

@@ -3,6 +3,8 @@ package jinja_test
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,5 +53,42 @@ func TestChatProbes(t *testing.T) {
 	t.Logf("%s: %d probes, %d errors on both sides, %d refused, %d wrong", g.head.Peer, len(g.lines), failed, n, wrong)
 	if len(g.lines) != g.head.Templates || len(g.lines)-failed < 5000 || n*100 > len(g.lines)-failed {
 		t.Errorf("%d probes (the file has %d), %d errors, %d refused", len(g.lines), g.head.Templates, failed, n)
+	}
+}
+
+// What is written between elements counts as much as they do, and so does every format
+// of a time.
+func TestChatLimits(t *testing.T) {
+	env := jinja.NewChat(time.Date(2024, 7, 5, 9, 3, 7, 0, time.UTC))
+	doc := map[string]any{"long": strings.Repeat("x", 100000), "format": strings.Repeat("%A", 20000)}
+	for _, source := range []string{
+		"{{ ([1] * 20000)|tojson(separators=[long, ':']) }}",
+		"{{ ([{'a': 1}] * 20000)|tojson(separators=[',', long]) }}",
+		"{% for i in range(1000000) %}{% if strftime_now(format) %}{% endif %}{% endfor %}",
+	} {
+		parsed, err := env.Parse(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = parsed.Text(doc)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), "more than it may") || after.TotalAlloc-before.TotalAlloc > 1<<29 {
+			t.Errorf("%s: %v after %d bytes", source, err, after.TotalAlloc-before.TotalAlloc)
+		}
+	}
+}
+
+// Values in JSON lie in each other as deep as documents do, and no deeper.
+func TestReadJSONDepth(t *testing.T) {
+	for depth, good := range map[int]bool{200: true, 201: false, 1 << 24: false} {
+		for _, text := range []string{strings.Repeat("[", depth) + "1" + strings.Repeat("]", depth), strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)} {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.UseNumber()
+			if _, err := jinja.ReadJSON(d); (err == nil) != good || !good && !strings.Contains(err.Error(), "200 deep") {
+				t.Errorf("%d deep: %v", depth, err)
+			}
+		}
 	}
 }

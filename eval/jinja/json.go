@@ -10,7 +10,15 @@ import (
 // ReadJSON reads one JSON value as Python would: objects become *Dict, which keeps
 // the order of the keys, and a number is an int64 or a float64 by its spelling. The
 // decoder must have UseNumber set. Errors of syntax are those of the decoder.
-func ReadJSON(d *json.Decoder) (any, error) {
+func ReadJSON(d *json.Decoder) (any, error) { return readJSON(d, 0) }
+
+// maxJSONDepth bounds how deep values may lie inside each other.
+const maxJSONDepth = 200
+
+func readJSON(d *json.Decoder, depth int) (any, error) {
+	if depth > maxJSONDepth {
+		return nil, fmt.Errorf("values lie more than %d deep", maxJSONDepth)
+	}
 	t, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -20,9 +28,9 @@ func ReadJSON(d *json.Decoder) (any, error) {
 		return jsonNumber(t.String())
 	case json.Delim:
 		if t == '[' {
-			return readArray(d)
+			return readArray(d, depth+1)
 		}
-		return readObject(d)
+		return readObject(d, depth+1)
 	}
 	return t, nil
 }
@@ -42,10 +50,10 @@ func jsonNumber(s string) (any, error) {
 	return x, nil
 }
 
-func readArray(d *json.Decoder) (any, error) {
+func readArray(d *json.Decoder, depth int) (any, error) {
 	items := []any{}
 	for d.More() {
-		v, err := ReadJSON(d)
+		v, err := readJSON(d, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -55,14 +63,14 @@ func readArray(d *json.Decoder) (any, error) {
 	return items, err
 }
 
-func readObject(d *json.Decoder) (any, error) {
+func readObject(d *json.Decoder, depth int) (any, error) {
 	out := NewDict()
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		v, err := ReadJSON(d)
+		v, err := readJSON(d, depth)
 		if err != nil {
 			return nil, err
 		}

@@ -57,7 +57,7 @@ type template struct {
 
 func newTemplate(files map[string][]byte) *template {
 	t := &template{files: map[string][]byte{}}
-	for _, name := range []string{"chat_template.jinja", "tokenizer_config.json", "special_tokens_map.json"} {
+	for _, name := range chat.Files {
 		t.files[name] = files[name]
 	}
 	return t

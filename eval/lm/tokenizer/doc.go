@@ -27,8 +27,8 @@
 // is simpler than that of the original in one known place: (?i:s) does not match
 // U+017F.
 //
-// Not here: chat templates, which nobody in this program applies; the ids of
-// beginning and end of a text (lm reads them from the configuration).
+// Not here: chat templates (eval/chat); the ids of beginning and end of a text (lm
+// reads them from the configuration).
 //
 // Sources: byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909);
 // byte-level alphabet, Radford et al. 2019 (GPT-2); byte fallback, Kudo and
