@@ -98,6 +98,29 @@ func TestFinalistsMayFail(t *testing.T) {
 		if r.Best.RecipeID == first.Best.RecipeID || !slices.Contains(rec.Events, "finalist_failed") {
 			t.Errorf("%s: winner %s, events %v", split, r.Best.RecipeID, rec.Events)
 		}
+		if r.Result.Shortlist[0].Candidate != r.Best.Candidate {
+			t.Errorf("%s: winner %s, first of the shortlist %s", split, r.Best.Candidate, r.Result.Shortlist[0].Candidate)
+		}
+	}
+}
+
+// A parent that a constraint refers to may fail after the search: what it was worth on
+// search items stands in, and the run ends with a verdict.
+func TestKeeperMayFail(t *testing.T) {
+	for _, split := range []string{"validation", "held-out"} {
+		f, rec := searchtest.NewFamily(4, fewItems), searchtest.NewRecorder()
+		f.Degenerate = func(r mergesearch.Recipe, items []mergesearch.ItemID) *mergesearch.Failure {
+			if r.Method == "passthrough" && r.Models[0].Model == "reverse" && strings.Contains(string(items[0]), split) {
+				return &mergesearch.Failure{Reason: mergesearch.Reason{Code: "degenerate", Text: "endless repetition"}}
+			}
+			return nil
+		}
+		r := run(t, options(f, rec, func(o *search.Options) {
+			o.Benchmark.Constraints = []mergesearch.Constraint{{Task: "reverse", Keep: 0.9, Parent: "reverse"}}
+		}))
+		if r.Verdict.Items != 72 || !slices.Contains(rec.Events, "finalist_failed") {
+			t.Errorf("%s: %d items, events %v", split, r.Verdict.Items, rec.Events)
+		}
 	}
 }
 

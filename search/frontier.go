@@ -110,7 +110,8 @@ func (l *loop) front(ctx context.Context, r *mergesearch.Result, finalists []*at
 	validation := idsOf(l.Scorer.Items(mergesearch.ValidationSplit))
 	heldOut := idsOf(l.Scorer.Items(mergesearch.HeldOutSplit))
 	chosen := slices.Concat(l.rungs[len(l.rungs)-1], validation)
-	members, err := l.undominated(finalists, chosen, r.Best.Candidate)
+	able := slices.DeleteFunc(slices.Clone(finalists), func(a *attempt) bool { return a.answers.failed(heldOut) })
+	members, err := l.undominated(able, chosen)
 	if err != nil {
 		return err
 	}
@@ -151,8 +152,8 @@ func (l *loop) front(ctx context.Context, r *mergesearch.Result, finalists []*at
 }
 
 // undominated returns those of the finalists that no other dominates on the items,
-// by their first objective, and the winner in any case.
-func (l *loop) undominated(finalists []*attempt, items []mergesearch.ItemID, winner mergesearch.CandidateID) ([]*attempt, error) {
+// by their first objective, and the winner, the first of them, in any case.
+func (l *loop) undominated(finalists []*attempt, items []mergesearch.ItemID) ([]*attempt, error) {
 	scores, err := l.steerAll(finalists, items)
 	if err != nil {
 		return nil, err
@@ -162,9 +163,8 @@ func (l *loop) undominated(finalists []*attempt, items []mergesearch.ItemID, win
 		points[i], violations[i] = l.Benchmark.Objectives(s), s.Violation
 	}
 	first := pareto.Constrained(points, violations)[0]
-	at := slices.IndexFunc(finalists, func(a *attempt) bool { return a.trial.ID() == winner })
-	if !slices.Contains(first, at) {
-		first = append(first, at)
+	if !slices.Contains(first, 0) {
+		first = append(first, 0)
 	}
 	slices.SortStableFunc(first, func(i, j int) int { return slices.Compare(points[j], points[i]) })
 	return pick(finalists, first), nil
@@ -237,7 +237,7 @@ func (l *loop) volumes(f *mergesearch.Front, parents []*attempt, heldOut []merge
 }
 
 // checkConstraints says what became of the constraints: the winner on held-out items.
-func (l *loop) checkConstraints(r *mergesearch.Result) error {
+func (l *loop) checkConstraints(r *mergesearch.Result, winner *attempt) error {
 	heldOut := idsOf(l.Scorer.Items(mergesearch.HeldOutSplit))
 	on := func(a *attempt, task string) (float64, error) {
 		if len(a.answers.missing(heldOut)) > 0 {
@@ -250,7 +250,6 @@ func (l *loop) checkConstraints(r *mergesearch.Result) error {
 		}
 		return s.Tasks[i].Value, nil
 	}
-	winner := slices.IndexFunc(l.trials, func(a *attempt) bool { return a.trial.ID() == r.Best.Candidate })
 	for i, c := range l.Benchmark.Constraints {
 		c.Parent = l.keepers[i].trial.Name
 		reference, err := on(l.keepers[i], c.Task)
@@ -260,7 +259,7 @@ func (l *loop) checkConstraints(r *mergesearch.Result) error {
 		if math.IsNaN(reference) {
 			continue // it could not answer held-out items; an event says so
 		}
-		value, err := on(l.trials[winner], c.Task)
+		value, err := on(winner, c.Task)
 		if err != nil {
 			return err
 		}

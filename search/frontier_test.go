@@ -146,6 +146,9 @@ func TestCostsSteerTheSearch(t *testing.T) {
 	if deep.Best.RecipeID != plain.Best.RecipeID || math.Abs(deep.Best.Search.Cost-0.008) > 1e-12 || deep.Best.HeldOut.Fitness != plain.Best.HeldOut.Fitness {
 		t.Errorf("depth: %+v, plain %+v", deep.Best, plain.Best)
 	}
+	if deep.Best.Optimism() != plain.Best.Optimism() {
+		t.Errorf("optimism %v with a cost, %v without", deep.Best.Optimism(), plain.Best.Optimism())
+	}
 	rec := searchtest.NewRecorder()
 	run(t, options(searchtest.NewFamily(4, fewItems), rec, func(o *search.Options) {
 		o.Benchmark.Costs = []mergesearch.Cost{{Kind: mergesearch.TokenCost, Weight: 0.1}}

@@ -15,10 +15,10 @@ import (
 // at which another is first. Items weigh as their tasks do. A process over rungs of
 // which some lack a task keeps the promise for each rung by itself.
 //
-// With several objectives, or the worst task as the aim, there is no mean difference
-// and nobody leaves.
+// With several objectives, or the worst task as the aim, there is no mean difference,
+// and with costs and constraints it is not all that counts: then nobody leaves.
 func (r Race) contenders(b mergesearch.Benchmark, runners []runner, order []int, items []mergesearch.ItemID) []int {
-	if r.Leave == 0 || len(order) < 2 || b.Aim != mergesearch.MeanTask {
+	if r.Leave == 0 || len(order) < 2 || b.Aim != mergesearch.MeanTask || len(b.Costs)+len(b.Constraints) > 0 {
 		return order
 	}
 	weights := influences(b, items)

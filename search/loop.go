@@ -167,7 +167,7 @@ func newLoop(o Options) (*loop, error) {
 		held:    map[mergesearch.RecipeID]mergesearch.Candidate{},
 		spent:   map[mergesearch.Split]int{},
 	}
-	if _, chooses := o.Algorithm.(ItemChooser); !o.Race.fixed() && !chooses {
+	if _, chooses := o.Algorithm.(ItemChooser); !o.Race.fixed() && !chooses && l.lookahead() == 1 {
 		l.estimator = NewEstimator(o.Benchmark, o.Scorer.Items(mergesearch.SearchSplit))
 	}
 	l.began = l.now()

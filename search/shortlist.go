@@ -70,6 +70,9 @@ func (l *loop) choose(shortlist []*attempt, validation []mergesearch.ItemID) ([]
 	}
 	var fair []*attempt
 	unselected := l.unselected()
+	if slices.ContainsFunc(unselected, finalists[0].same) {
+		return finalists, nil
+	}
 	for _, a := range finalists[1:] {
 		if slices.ContainsFunc(unselected, a.same) {
 			fair = append(fair, a)
@@ -101,6 +104,10 @@ func (l *loop) describe(shortlist []*attempt, validation []mergesearch.ItemID) (
 	var out []mergesearch.Shortlisted
 	var outcomes [][]mergesearch.Outcome
 	for _, a := range shortlist {
+		search, err := l.found(a)
+		if err != nil {
+			return nil, err
+		}
 		s, err := l.Benchmark.Score(a.answers.on(validation), a.answers.fingerprint)
 		if err != nil {
 			return nil, err
@@ -110,7 +117,7 @@ func (l *loop) describe(shortlist []*attempt, validation []mergesearch.ItemID) (
 			name = "recommendation"
 		}
 		out = append(out, mergesearch.Shortlisted{
-			Name: name, Candidate: a.trial.ID(), RecipeID: a.trial.RecipeID, Search: a.trial.Score, Validation: s,
+			Name: name, Candidate: a.trial.ID(), RecipeID: a.trial.RecipeID, Search: search, Validation: s,
 		})
 		outcomes = append(outcomes, a.answers.on(validation))
 	}

@@ -41,11 +41,15 @@ func (l *loop) chooseReferences() error {
 	return nil
 }
 
-// referencesOn returns the scores of the constraints' parents on items that they
-// answered.
+// referencesOn returns the scores of the constraints' parents on the items; of one
+// that cannot answer them all, that on all search items stands in.
 func (l *loop) referencesOn(items []mergesearch.ItemID) ([]mergesearch.Score, error) {
 	var out []mergesearch.Score
 	for _, a := range l.keepers {
+		if len(a.answers.missing(items)) > 0 {
+			out = append(out, a.trial.Score)
+			continue
+		}
 		s, err := l.Benchmark.Score(a.answers.on(items), a.answers.fingerprint)
 		if err != nil {
 			return nil, err

@@ -35,17 +35,17 @@ func (l *loop) verdict(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	if r.Shortlist, err = l.describe(finalists, validation); err != nil {
-		return Report{}, err
-	}
 	parents, err := l.rank(scoredOf(l.parents), validation, slices.Concat(l.rungs[len(l.rungs)-1], validation))
 	if err != nil {
 		return Report{}, err
 	}
-	if err := l.judge(ctx, &r.Result, finalists, parents); err != nil {
+	if finalists, err = l.judge(ctx, &r.Result, finalists, parents); err != nil {
 		return Report{}, err
 	}
-	if err := l.checkConstraints(&r.Result); err != nil {
+	if r.Shortlist, err = l.describe(finalists, validation); err != nil {
+		return Report{}, err
+	}
+	if err := l.checkConstraints(&r.Result, finalists[0]); err != nil {
 		return Report{}, err
 	}
 	if err := l.front(ctx, &r.Result, finalists); err != nil {
@@ -95,9 +95,10 @@ func (l *loop) rank(attempts []*attempt, asked, on []mergesearch.ItemID) ([]*att
 	return out, nil
 }
 
-// judge opens the held-out items and fills in the result. A finalist or parent
-// that cannot answer them gives way to the next.
-func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, parents []*attempt) error {
+// judge opens the held-out items, fills in the result and returns the finalists, the
+// winner first. A finalist or parent that cannot answer the items gives way to the
+// next.
+func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, parents []*attempt) ([]*attempt, error) {
 	l.enter(PhaseHeldOut)
 	items := idsOf(l.Scorer.Items(mergesearch.HeldOutSplit))
 	baselines := scoredOf(l.baselines)
@@ -105,7 +106,7 @@ func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, pare
 	winner, others := -1, slices.Concat(parents, baselines)
 	for i := range finalists {
 		if err := l.examine(ctx, mergesearch.HeldOutSplit, items, append(finalists[i:i+1:i+1], others...)); err != nil {
-			return err
+			return nil, err
 		}
 		if others = nil; answered(finalists[i]) {
 			winner = i
@@ -114,9 +115,10 @@ func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, pare
 	}
 	best := slices.IndexFunc(parents, answered)
 	if winner < 0 || best < 0 {
-		return errors.New("no finalist, or no parent, could answer all validation and held-out items")
+		return nil, errors.New("no finalist, or no parent, could answer all validation and held-out items")
 	}
-	return l.compareAll(r, items, finalists[winner], parents[best], slices.DeleteFunc(baselines, func(a *attempt) bool { return !answered(a) }))
+	err := l.compareAll(r, items, finalists[winner], parents[best], slices.DeleteFunc(baselines, func(a *attempt) bool { return !answered(a) }))
+	return slices.Concat(finalists[winner:winner+1], finalists[:winner], finalists[winner+1:]), err
 }
 
 // compareAll fills in the result from answers that are all there.
@@ -169,11 +171,23 @@ func (l *loop) against(winner *attempt, others []*attempt, items []mergesearch.I
 }
 
 func (l *loop) finalist(name string, a *attempt, items []mergesearch.ItemID) (mergesearch.Finalist, error) {
-	s, err := l.Benchmark.Score(a.answers.on(items), a.answers.fingerprint)
+	search, err := l.found(a)
+	if err != nil {
+		return mergesearch.Finalist{}, err
+	}
+	heldOut, err := l.Benchmark.Score(a.answers.on(items), a.answers.fingerprint)
 	return mergesearch.Finalist{
 		Name: name, Candidate: a.trial.ID(), RecipeID: a.trial.RecipeID, Recipe: a.trial.Recipe,
-		Search: a.trial.Score, HeldOut: s,
+		Search: search, HeldOut: heldOut,
 	}, err
+}
+
+// found returns an attempt's score on search items with the fitness that it measured,
+// to be compared with that on other items; what steered the search stands beside it.
+func (l *loop) found(a *attempt) (mergesearch.Score, error) {
+	s, err := l.Benchmark.Score(a.answers.on(a.items), a.answers.fingerprint)
+	s.Layers, s.Cost, s.Violation = a.trial.Score.Layers, a.trial.Score.Cost, a.trial.Score.Violation
+	return s, err
 }
 
 // tally counts what the run took.
