@@ -16,7 +16,7 @@ import (
 	"mergesearch/search"
 )
 
-// RunFile is a run file with every default filled in. Field tags are the keys
+// RunFile is a run file with the defaults that depend on it alone filled in. Field tags are the keys
 // of the file; JSON names are what the store freezes.
 type RunFile struct {
 	Name    string   `yaml:"name" json:"name"`       // letters, digits, '-', '_' and '.'; names the run's directory
