@@ -183,6 +183,8 @@ func (b Benchmark) Check(parents []string) error {
 			return &InputError{Field: field + ".keep", Problem: fmt.Sprintf("%v is not a share above 0 and at most 1", c.Keep), Hint: "0.98 keeps 98 % of the parent's value"}
 		case c.Parent != "" && !slices.Contains(parents, c.Parent):
 			return unknown(field+".parent", "parent", c.Parent, parents)
+		case slices.ContainsFunc(b.Constraints[:i], func(o Constraint) bool { return o.Task == c.Task && o.Parent == c.Parent }):
+			return &InputError{Field: field + ".task", Problem: fmt.Sprintf("%q has a constraint already, with the same parent", c.Task), Hint: "keep the stricter one alone"}
 		}
 	}
 	return b.checkCosts()

@@ -54,7 +54,12 @@ func (s *Space) checkBlocks() error {
 
 func (s *Space) checkGroups() error {
 	var earlier []string
+	names := map[string]bool{}
 	for i, g := range s.Groups {
+		if names[g.Name] {
+			return &InputError{Field: "groups." + g.Name, Problem: "the name of two groups", Hint: "give each group a name of its own"}
+		}
+		names[g.Name] = true
 		if len(g.Filters) == 0 && i != len(s.Groups)-1 {
 			return &InputError{Field: "groups." + g.Name, Problem: "a group without match: takes all that is left, so it must be the last"}
 		}
@@ -173,6 +178,9 @@ func (s *Space) takers(r GeneRange) (declared Parameter, takers []string, err er
 	if !finite(r.Min) || !finite(r.Max) || r.Min > r.Max {
 		return declared, nil, &InputError{Field: field, Problem: fmt.Sprintf("range upside down: min %v, max %v", r.Min, r.Max), Hint: "min must not exceed max"}
 	}
+	if err := s.checkTakers(r); err != nil {
+		return declared, nil, err
+	}
 	var known []string
 	for _, m := range s.Methods {
 		for _, p := range m.Parameters {
@@ -200,6 +208,31 @@ func (s *Space) takers(r GeneRange) (declared Parameter, takers []string, err er
 		takers = nil
 	}
 	return declared, takers, nil
+}
+
+// checkTakers refuses methods of a range that are not those of the space, or do not
+// take its parameter.
+func (s *Space) checkTakers(r GeneRange) error {
+	field := "genes." + r.Parameter + ".methods"
+	if r.Methods != nil && len(r.Methods) == 0 {
+		return &InputError{Field: field, Problem: "no method listed", Hint: "leave methods out for all that take the parameter"}
+	}
+	var known []string
+	for _, m := range s.Methods {
+		known = append(known, m.Name)
+	}
+	for _, name := range r.Methods {
+		k := slices.Index(known, name)
+		if k < 0 {
+			e := unknown(field, "method", name, known)
+			e.Problem = fmt.Sprintf("%q is not among the methods of the search", name)
+			return e
+		}
+		if _, ok := s.Methods[k].Parameter(r.Parameter); !ok {
+			return &InputError{Field: field, Problem: fmt.Sprintf("%s takes no %s", name, r.Parameter), Hint: "remove it from the list"}
+		}
+	}
+	return nil
 }
 
 // layersIn lists the layers in which a group has tensors in a block, with -1 for

@@ -53,7 +53,6 @@ problems. --full takes 24 seeds of all of them, and 48 for the ranks.`,
 				fmt.Fprintf(out, searchColumns, "problem", "algorithm", "gap closed", "known", "winner", "optimism", "candidates", "answers")
 				o.Row = func(r simulation.BenchRow) { printSearchRow(out, r) }
 			}
-			// Functions with known optima and fronts are to join here, as problems of their own.
 			var done searchBench
 			var err error
 			if done.Problems, err = simulation.Bench(c.Context(), o); err != nil {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/pflag"
@@ -70,7 +72,11 @@ func readChatTemplate(file string, names map[string]any) (eval.ChatTemplate, err
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return t, &mergesearch.InputError{File: file, Problem: err.Error()}
+		var cause *fs.PathError
+		if errors.As(err, &cause) { // which names the file again
+			err = cause.Err
+		}
+		return t, &mergesearch.InputError{File: file, Problem: "no chat template can be read: " + err.Error(), Hint: "name a file with a Jinja template, such as chat_template.jinja of a model"}
 	}
 	t.Source = string(text)
 	_, err = chat.For(nil, t.Source, file) // so that a fault is found before any model is read

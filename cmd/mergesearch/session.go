@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -126,7 +129,10 @@ func (s *session) Close() {
 }
 
 func (s *session) readTasks() error {
-	for _, t := range s.file.Tasks {
+	for i, t := range s.file.Tasks {
+		if err := s.present(fmt.Sprintf("tasks[%d].file", i), t.File); err != nil {
+			return err
+		}
 		tasks, _, err := eval.ReadTasks(s.file.Path(t.File), s.reading())
 		if err != nil {
 			return err
@@ -138,6 +144,19 @@ func (s *session) readTasks() error {
 	}
 	s.benchmark = s.file.Benchmark(s.benchmark.Tasks)
 	return mergesearch.InFile(s.benchmark.Check(append([]string{s.baseName()}, s.expertNames()...)), s.file.File)
+}
+
+// present refuses a path of the run file at which there is nothing.
+func (s *session) present(field, path string) error {
+	_, err := os.Stat(s.file.Path(path))
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		return &mergesearch.InputError{
+			File: s.file.File, Field: field, Problem: fmt.Sprintf("%s: %v", s.file.Path(path), cause.Err),
+			Hint: "paths are relative to the run file",
+		}
+	}
+	return err
 }
 
 // reading says how prompts are put together.
@@ -164,6 +183,9 @@ func (s *session) chatTemplate() (eval.ChatTemplate, error) {
 	}
 	file := p.ChatTemplate
 	if file != "" {
+		if err := s.present("prompts.chat_template", file); err != nil {
+			return eval.ChatTemplate{}, err
+		}
 		file = s.file.Path(file)
 	}
 	return readChatTemplate(file, names)
@@ -225,10 +247,16 @@ func (s *session) openModels(device deviceFlag) error {
 	if err := s.checkNames(); err != nil {
 		return err
 	}
+	if err := s.present("base", s.file.Base); err != nil {
+		return err
+	}
 	s.models[s.baseName()] = s.file.Path(s.file.Base)
 	for i, name := range s.expertNames() {
 		if other, twice := s.models[name]; twice {
 			return &mergesearch.InputError{File: s.file.File, Field: fmt.Sprintf("experts[%d]", i), Problem: fmt.Sprintf("the folder name %q is already that of %s", name, other), Hint: "models are named by their folders, which must differ"}
+		}
+		if err := s.present(fmt.Sprintf("experts[%d]", i), s.file.Experts[i]); err != nil {
+			return err
 		}
 		s.models[name] = s.file.Path(s.file.Experts[i])
 	}
@@ -284,6 +312,9 @@ func (s *session) baseFiles() (map[string][]byte, error) {
 // newAlgorithm makes the algorithm that the run file names.
 func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 	a := s.file.Algorithm
+	if err := s.checkCommand(); err != nil {
+		return search.Plan{}, err
+	}
 	return search.New(a.Name, search.Brief{
 		Space: s.space, Benchmark: s.benchmark, Items: s.evaluator.Items(mergesearch.SearchSplit),
 		Seed: s.file.Seed, Budget: budget, Dir: s.file.Path("."),
@@ -294,6 +325,26 @@ func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 			Command: a.Command, Timeout: time.Duration(a.Timeout * float64(time.Second)),
 		},
 	})
+}
+
+// checkCommand refuses a program that cannot be started. One with a slash lies beside
+// the run file.
+func (s *session) checkCommand() error {
+	a := s.file.Algorithm
+	if a.Name != "external" || len(a.Command) == 0 {
+		return nil
+	}
+	program := a.Command[0]
+	if strings.Contains(program, "/") {
+		var err error
+		if program, err = filepath.Abs(s.file.Path(program)); err != nil {
+			return err
+		}
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		return &mergesearch.InputError{Field: "algorithm.command", Problem: fmt.Sprintf("%q cannot be started: %v", a.Command[0], errors.Unwrap(err)), Hint: "name a program on the PATH, or an executable file beside the run file with its folder, such as ./proposer"}
+	}
+	return nil
 }
 
 // heldBytes bounds the candidates that are kept in memory between two rungs of a
@@ -317,30 +368,43 @@ func (s *session) options(workers int) (search.Options, error) {
 		return search.Options{}, mergesearch.InFile(err, s.file.File)
 	}
 	s.why = plan.Why
+	race, err := s.race(plan)
+	if err != nil {
+		return search.Options{}, err
+	}
 	o := search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: plan.Algorithm,
 		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
 		JudgeOf: func(b mergesearch.Benchmark) search.Judge { return eval.Judge{Benchmark: b} }, Layers: s.layers,
-		Seed: s.file.Seed, Race: s.race(plan), Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
+		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: budget, Start: s.start,
 	}
 	return o, mergesearch.InFile(o.Check(), s.file.File)
 }
 
 // race is what the run file says of it; the algorithm's own where it says nothing of
-// rungs and the algorithm has one.
-func (s *session) race(plan search.Plan) search.Race {
+// rungs and the algorithm has one, which then says who goes on.
+func (s *session) race(plan search.Plan) (search.Race, error) {
 	f := s.file.Race
 	if len(f.Rungs) == 0 && plan.Race != nil {
 		race := *plan.Race
+		refuse := func(field, problem string) (search.Race, error) {
+			return race, &mergesearch.InputError{File: s.file.File, Field: "race." + field, Problem: problem, Hint: "give rungs too, such as rungs: [30, 120], or leave " + field + " out"}
+		}
+		switch {
+		case f.GivenKeep != nil:
+			return refuse("keep", "the algorithm brings a race of its own, which says who goes on")
+		case search.ItemChoice(f.Items) == search.FixedItems && race.Keep == 0:
+			return refuse("items", "the algorithm brings a race of its own, for which items are chosen anew")
+		}
 		if f.Items != "" {
 			race.Items = search.ItemChoice(f.Items)
 		}
-		return race
+		return race, nil
 	}
 	race := search.DefaultRace()
 	race.Rungs, race.Keep, race.Items = f.Rungs, f.Keep, search.ItemChoice(f.Items)
-	return race
+	return race, nil
 }
 
 // hashFile returns the SHA-256 of a file in hexadecimal, and its size.

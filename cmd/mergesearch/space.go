@@ -147,7 +147,10 @@ func (s *session) readStart() error {
 			names[path] = name
 		}
 	}
-	for _, file := range s.file.Start {
+	for i, file := range s.file.Start {
+		if err := s.present(fmt.Sprintf("start[%d]", i), file); err != nil {
+			return err
+		}
 		file = s.file.Path(file)
 		r, err := merge.ReadRecipe(file)
 		if err != nil {

@@ -118,21 +118,16 @@ func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
 	if o.Answers == 0 {
 		o.Answers = 25_000
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	all := contestants()
 	var rows []BenchRow
 	for _, problem := range o.Problems {
-		kind, dimension, err := parseProblem(problem)
-		if err != nil {
-			return nil, err
-		}
+		kind, dimension := parseProblem(problem)
 		tops := make([]float64, o.Seeds)
 		for _, name := range o.Algorithms {
-			all := contestants()
 			k := slices.IndexFunc(all, func(c contestant) bool { return c.name == name })
-			if k < 0 {
-				in := mergesearch.UnknownWord("algorithm", name, Contestants())
-				in.Field, in.Problem = "algorithms", fmt.Sprintf("unknown algorithm %q", name)
-				return nil, in
-			}
 			results, err := repeat(ctx, o, Study{Kind: kind, Dimension: dimension, Answers: o.Answers, Algorithm: name, Plan: all[k].create}, tops)
 			if err != nil {
 				return nil, err
@@ -151,19 +146,31 @@ func Bench(ctx context.Context, o BenchOptions) ([]BenchRow, error) {
 	return rows, nil
 }
 
-func parseProblem(name string) (Kind, int, error) {
-	if !slices.Contains(Problems(), name) {
-		in := mergesearch.UnknownWord("problem", name, Problems())
-		in.Field, in.Problem = "problems", fmt.Sprintf("unknown problem %q", name)
-		return "", 0, in
+// check refuses names that are not known, under the flags of bench search.
+func (o BenchOptions) check() error {
+	for _, list := range []struct {
+		kind         string
+		names, known []string
+	}{{"problem", o.Problems, Problems()}, {"algorithm", o.Algorithms, Contestants()}} {
+		for _, name := range list.names {
+			if !slices.Contains(list.known, name) {
+				in := mergesearch.UnknownWord(list.kind, name, list.known)
+				in.Field, in.Problem = "--"+list.kind+"s", fmt.Sprintf("unknown %s %q", list.kind, name)
+				return in
+			}
+		}
 	}
+	return nil
+}
+
+func parseProblem(name string) (Kind, int) {
 	var dimension int
 	kind := Layers
 	if _, err := fmt.Sscanf(name, "layers-%d", &dimension); err != nil {
 		kind = Pairs
 		fmt.Sscanf(name, "pairs-%d", &dimension)
 	}
-	return kind, dimension, nil
+	return kind, dimension
 }
 
 // repeat runs a study with every seed, some at a time; results come in order. It fills

@@ -122,7 +122,10 @@ func TestBench(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	for _, o := range []simulation.BenchOptions{{Problems: []string{"x"}}, {Algorithms: []string{"x"}}} {
+	for _, o := range []simulation.BenchOptions{
+		{Problems: []string{"layers-32", "x"}, Seeds: 1}, {Problems: []string{"layers-32"}, Algorithms: []string{"random", "x"}, Seeds: 1},
+	} {
+		o.Row = func(r simulation.BenchRow) { t.Errorf("%+v before all names are known", r) }
 		if _, err := simulation.Bench(context.Background(), o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}

@@ -132,7 +132,7 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
 	}
 	for i, n := range s.Reached {
-		if i < len(s.RungItems) {
+		if i < len(s.RungItems) && s.RungItems[i] > 0 {
 			d.Rungs = append(d.Rungs, Rung{Items: s.RungItems[i], Reached: n})
 		}
 	}

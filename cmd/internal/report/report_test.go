@@ -51,7 +51,7 @@ func sample() report.Summary {
 	result.Best.Search = score(0.92, 0.84)
 	return report.Summary{
 		Run: "demo-s1", Dir: "runs/demo-s1", Status: "done", Seed: 1, Evaluations: 43, Candidates: 40, ItemAnswers: 12345,
-		Elapsed: 83 * time.Second, Reached: []int{40, 12}, RungItems: []int{60, 240},
+		Elapsed: 83 * time.Second, Reached: []int{40, 12, 12}, RungItems: []int{60, 0, 240},
 		Failures: map[string]int{"not_finite": 2}, StopReason: "candidates", Result: result,
 		Curve:        []report.Point{{Trial: 0, Fitness: 0.5}, {Trial: 11, Fitness: 0.7}, {Trial: 30, Fitness: 0.85}},
 		HeldoutPeeks: 1, PopulationHash: "abc", BestDir: "runs/demo-s1/best",

@@ -23,7 +23,7 @@ type Summary struct {
 	Requests    int64          // requests that the endpoint counted for this process; 0 when it does not say
 	Elapsed     time.Duration  // of this process; 0 when unknown
 	Reached     []int          // candidates that answered each rung
-	RungItems   []int          // items of each rung, all tasks together
+	RungItems   []int          // items of each rung, all tasks together; 0: no score of it is known
 	Failures    map[string]int // trials by reason code
 
 	FailedParents []FailedParent // they take no part in the verdict

@@ -56,7 +56,7 @@ func stopped(reason string) string {
 func rungs(b *strings.Builder, s Summary) {
 	var parts []string
 	for i, n := range s.Reached {
-		if i < len(s.RungItems) {
+		if i < len(s.RungItems) && s.RungItems[i] > 0 {
 			parts = append(parts, fmt.Sprintf("%d answered %d items", n, s.RungItems[i]))
 		}
 	}

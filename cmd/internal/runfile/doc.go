@@ -1,5 +1,5 @@
 // Package runfile reads run files: the YAML in which a user says what to
-// search. A file goes in, a RunFile with every default filled in comes out; or
+// search. A file goes in, a RunFile with its defaults filled in comes out; or
 // a *mergesearch.InputError that names file, line, column and key.
 //
 // Types to know: RunFile is the whole file; Gene, Group, LayerPath, Task, Objective,
@@ -9,8 +9,9 @@
 //
 // Invariants. Reading is strict: unknown keys, duplicate keys, values of the
 // wrong type and ranges upside down are refused before anything else starts.
-// Defaults live in this package and nowhere else. Relative paths are relative to
-// the run file. Two files that differ only in comments, order of keys or
+// Defaults that depend on the file alone are filled in here; those that depend on
+// the models, the space or the budget stay zero, for whoever knows these. Relative
+// paths are relative to the run file. Two files that differ only in comments, order of keys or
 // spelling of numbers give equal RunFiles.
 //
 // Not here: opening models and tasks, and building the space (cmd/mergesearch);

@@ -8,16 +8,14 @@ import (
 	"strings"
 
 	"mergesearch"
+	"mergesearch/merge/architecture"
 )
-
-// Parts are the words that modules: takes, those of the merge's architectures.
-var Parts = []string{"attention", "mlp", "norms", "embeddings", "head"}
 
 // Tensor is one of the base model, as groups see it.
 type Tensor struct {
 	Name  string
 	Layer int    // -1 before the layers, their number after them
-	Part  string // one of Parts, or ""
+	Part  string // one of architecture.Parts, or ""
 }
 
 // LayerGroups expands the groups for a model of so many layers: a group with
@@ -74,7 +72,12 @@ func (e *expansion) add(g *Group, field string) error {
 		if err != nil {
 			return err
 		}
-		e.take(group)
+		if taken := e.take(group); !taken && e.tensors != nil && len(group.Filters) > 0 {
+			return &mergesearch.InputError{
+				Field: field + ".match", Problem: fmt.Sprintf("%q matches no tensor of the base model that no earlier group has", strings.Join(g.Match, ", ")),
+				Hint: "remove the group; a head that is tied to the embeddings is no tensor of its own",
+			}
+		}
 	}
 	return nil
 }
@@ -102,8 +105,8 @@ func (g *Group) check(field string, blocks, layers int) error {
 		return &mergesearch.InputError{Field: field + ".match", Problem: "several blocks need {layer} in every pattern", Hint: `for example "layers.{layer}.mlp"`}
 	}
 	for _, m := range g.Modules {
-		if !slices.Contains(Parts, m) {
-			e := mergesearch.UnknownWord("module", m, Parts)
+		if !slices.Contains(architecture.Parts, m) {
+			e := mergesearch.UnknownWord("module", m, architecture.Parts)
 			e.Field, e.Problem = field+".modules", fmt.Sprintf("unknown module %q", m)
 			return e
 		}
@@ -181,14 +184,17 @@ func containing(names []string, part string) string {
 	return names[slices.IndexFunc(names, func(n string) bool { return strings.Contains(n, part) })]
 }
 
-// take adds a group, which owns the tensors that it matches and none had before.
-func (e *expansion) take(g mergesearch.Group) {
+// take adds a group, which owns the tensors that it matches and none had before, and
+// reports whether there are any.
+func (e *expansion) take(g mergesearch.Group) (taken bool) {
 	for i, t := range e.tensors {
 		if e.owner[i] < 0 && (len(g.Filters) == 0 || slices.ContainsFunc(g.Filters, func(f string) bool { return strings.Contains(t.Name, f) })) {
 			e.owner[i] = len(e.groups)
+			taken = true
 		}
 	}
 	e.groups = append(e.groups, g)
+	return taken
 }
 
 // locate notes in which layers each group has tensors. Where all tensors have a

@@ -4,17 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"mergesearch"
 	"mergesearch/search"
 )
 
-// RunFile is a run file with every default filled in. Field tags are the keys
+// RunFile is a run file with the defaults that depend on it alone filled in. Field tags are the keys
 // of the file; JSON names are what the store freezes.
 type RunFile struct {
 	Name    string   `yaml:"name" json:"name"`       // letters, digits, '-', '_' and '.'; names the run's directory
@@ -93,7 +95,7 @@ type Group struct {
 	// own; the name must then contain "{block}". Default: one block of all layers.
 	Blocks int `yaml:"blocks" json:"blocks,omitempty"`
 
-	// Modules lists parts of a transformer instead, of Parts, and Regex is an
+	// Modules lists parts of a transformer instead, of architecture.Parts, and Regex is an
 	// expression for whole names of tensors.
 	Modules []string `yaml:"modules" json:"modules,omitempty"`
 	Regex   string   `yaml:"regex" json:"regex,omitempty"`
@@ -138,9 +140,10 @@ type Algorithm struct {
 
 // Race says how many items candidates answer before the weaker ones leave.
 type Race struct {
-	Rungs []int   `yaml:"rungs" json:"rungs,omitempty"` // items per task at each rung, growing; default: all at once
-	Keep  float64 `yaml:"keep" json:"keep,omitempty"`   // share of a cohort that goes on after each rung; default 0.5
-	Items string  `yaml:"items" json:"items,omitempty"` // of the rungs before the last: fixed, fresh or undecided; default fixed, or the algorithm's
+	Rungs     []int    `yaml:"rungs" json:"rungs,omitempty"` // items per task at each rung, growing; default: the algorithm's, or all at once
+	GivenKeep *float64 `yaml:"keep" json:"-"`                // share of a cohort that goes on after each rung, as the file has it
+	Keep      float64  `yaml:"-" json:"keep,omitempty"`      // GivenKeep; default 0.5
+	Items     string   `yaml:"items" json:"items,omitempty"` // of the rungs before the last: fixed, fresh or undecided; default fixed, or the algorithm's
 }
 
 // Budget ends the search. Zero means no limit of that kind; one must be given.
@@ -205,6 +208,13 @@ func (e *Endpoint) check() error {
 	return nil
 }
 
+// Limits of a run file's numbers, far above any use of them.
+const (
+	maxPopulation = 1_000_000
+	maxHours      = 100_000 // eleven years
+	maxKnots      = 64
+)
+
 // maxFileBytes is far above any run file and far below any accident.
 const maxFileBytes = 1 << 20
 
@@ -255,6 +265,9 @@ func Parse(data []byte) (*RunFile, error) {
 			r.Tasks[i].Weight = &one
 		}
 	}
+	if r.Race.GivenKeep != nil {
+		r.Race.Keep = *r.Race.GivenKeep
+	}
 	if r.Objective == "mean" {
 		r.Objective = ""
 	}
@@ -285,16 +298,32 @@ func (r *RunFile) check() error {
 		return refuse("tasks", "no task listed", "list task files under tasks:")
 	case r.Shortlist < 1:
 		return refuse("shortlist", "must be at least 1", "")
-	case r.Algorithm.Population < 0 || r.Algorithm.Islands < 0 || r.Algorithm.Lookahead < 0 || !(r.Algorithm.Timeout >= 0):
-		return refuse("algorithm", "its numbers cannot be negative", "")
 	case r.Race.Items != "" && !slices.Contains(search.ItemChoices(), search.ItemChoice(r.Race.Items)):
 		return refuse("race.items", fmt.Sprintf("unknown choice of items %q", r.Race.Items), "fixed, fresh or undecided")
-	case r.Race.Keep <= 0 || r.Race.Keep > 1:
+	case !(r.Race.Keep > 0 && r.Race.Keep <= 1):
 		return refuse("race.keep", fmt.Sprintf("%v is not a share", r.Race.Keep), "give the share of a cohort that goes on, above 0 and up to 1")
 	case r.Budget == Budget{}:
 		return refuse("budget", "missing", "for example budget: {candidates: 200}")
-	case r.Budget.Candidates < 0 || r.Budget.Answers < 0 || r.Budget.Tokens < 0 || !(r.Budget.Hours >= 0):
-		return refuse("budget", "cannot be negative", "")
+	}
+	for _, n := range []struct {
+		field       string
+		value, most float64
+	}{
+		{"algorithm.population", float64(r.Algorithm.Population), maxPopulation},
+		{"algorithm.islands", float64(r.Algorithm.Islands), maxPopulation},
+		{"algorithm.lookahead", float64(r.Algorithm.Lookahead), maxPopulation},
+		{"algorithm.timeout", r.Algorithm.Timeout, 3600 * maxHours},
+		{"budget.candidates", float64(r.Budget.Candidates), math.MaxInt},
+		{"budget.answers", float64(r.Budget.Answers), math.MaxInt},
+		{"budget.tokens", float64(r.Budget.Tokens), math.MaxInt},
+		{"budget.hours", r.Budget.Hours, maxHours},
+	} {
+		if !(n.value >= 0) {
+			return refuse(n.field, "cannot be negative", "leave it out for the default")
+		}
+		if n.value > n.most {
+			return refuse(n.field, fmt.Sprintf("%s is above %.0f", strconv.FormatFloat(n.value, 'f', -1, 64), n.most), "leave it out for the default")
+		}
 	}
 	if known := search.Algorithms(); !slices.Contains(known, r.Algorithm.Name) {
 		e := mergesearch.UnknownWord("algorithm", r.Algorithm.Name, known)
@@ -367,11 +396,8 @@ func (r *RunFile) Ranges() ([]mergesearch.GeneRange, error) {
 		if g.Min == nil || g.Max == nil {
 			return nil, &mergesearch.InputError{Field: field, Problem: "min and max are both needed", Hint: "for example {min: 0, max: 1.5}"}
 		}
-		if !(*g.Min <= *g.Max) {
-			return nil, &mergesearch.InputError{Field: field, Problem: fmt.Sprintf("range upside down: min %v, max %v", *g.Min, *g.Max), Hint: "min must not exceed max"}
-		}
-		if !(g.Step >= 0) {
-			return nil, &mergesearch.InputError{Field: field + ".step", Problem: "cannot be negative"}
+		if err := checkRange(field, *g.Min, *g.Max, g.Step); err != nil {
+			return nil, err
 		}
 		out = append(out, mergesearch.GeneRange{
 			Parameter: name, Min: *g.Min, Max: *g.Max, Step: g.Step, Methods: g.Methods,
@@ -380,7 +406,13 @@ func (r *RunFile) Ranges() ([]mergesearch.GeneRange, error) {
 		if g.Gradient < 0 || g.Gradient == 1 {
 			return nil, &mergesearch.InputError{Field: field + ".gradient", Problem: fmt.Sprintf("a gradient of %d numbers", g.Gradient), Hint: "5 numbers are usual, and 2 the least"}
 		}
-		for _, p := range g.Per {
+		if g.Gradient > maxKnots {
+			return nil, &mergesearch.InputError{Field: field + ".gradient", Problem: fmt.Sprintf("a gradient of %d numbers, more than %d", g.Gradient, maxKnots), Hint: "each number is a gene; 5 are usual"}
+		}
+		for i, p := range g.Per {
+			if slices.Contains(g.Per[:i], p) {
+				return nil, &mergesearch.InputError{Field: field + ".per", Problem: fmt.Sprintf("%q is listed twice", p), Hint: "for example per: [expert, group]"}
+			}
 			if p != "expert" && p != "group" {
 				e := mergesearch.UnknownWord("division", p, []string{"expert", "group"})
 				e.Field, e.Problem = field+".per", fmt.Sprintf("unknown division %q", p)
@@ -389,6 +421,25 @@ func (r *RunFile) Ranges() ([]mergesearch.GeneRange, error) {
 		}
 	}
 	return out, nil
+}
+
+// checkRange refuses a range that is upside down or endless, and a step that no value
+// of it can take.
+func checkRange(field string, least, most, step float64) error {
+	refuse := func(field, problem, hint string) error {
+		return &mergesearch.InputError{Field: field, Problem: problem, Hint: hint}
+	}
+	switch width := most - least; {
+	case !(least <= most):
+		return refuse(field, fmt.Sprintf("range upside down: min %v, max %v", least, most), "min must not exceed max")
+	case !(width <= math.MaxFloat64):
+		return refuse(field, fmt.Sprintf("range without bounds: min %v, max %v", least, most), "for example {min: 0, max: 1.5}")
+	case !(step >= 0):
+		return refuse(field+".step", fmt.Sprintf("%v is not a step", step), "leave it out for the default")
+	case math.IsInf(step, 1) || width > 0 && step > width:
+		return refuse(field+".step", fmt.Sprintf("%v is wider than the range from %v to %v", step, least, most), "give a step well below max - min, or leave it out for the default")
+	}
+	return nil
 }
 
 // SpacePath returns the path through the layers in the root's terms, nil for none.
@@ -426,10 +477,9 @@ func (p *LayerPath) check() error {
 		return nil
 	case p.Scale.Min == nil || p.Scale.Max == nil:
 		return refuse("scale", "min and max are both needed", "for example {min: 0.5, max: 1.5}")
-	case !(*p.Scale.Min <= *p.Scale.Max):
-		return refuse("scale", fmt.Sprintf("range upside down: min %v, max %v", *p.Scale.Min, *p.Scale.Max), "min must not exceed max")
-	case !(p.Scale.Step >= 0):
-		return refuse("scale.step", "cannot be negative", "")
+	}
+	if err := checkRange("path.scale", *p.Scale.Min, *p.Scale.Max, p.Scale.Step); err != nil {
+		return err
 	}
 	if p.Scale.Step == 0 {
 		p.Scale.Step = 0.01

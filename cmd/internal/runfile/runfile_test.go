@@ -129,8 +129,23 @@ func TestRefusals(t *testing.T) {
 		"unknown cost":        {"budget:", "costs: [{cost: token, weight: 1}]\nbudget:", `costs[0].cost: unknown cost "token"`, `did you mean "tokens"?`},
 		"cost sans weight":    {"budget:", "costs: [{cost: depth}]\nbudget:", "costs[0]: a cost without a weight", "give it a weight"},
 		"cost of nothing":     {"budget:", "costs: [{cost: depth, weight: 0}]\nbudget:", "costs[0].weight: 0 costs nothing", "pareto"},
-		"negative tokens":     {"{candidates: 10}", "{tokens: -1}", "budget: cannot be negative", ""},
+		"negative tokens":     {"{candidates: 10}", "{tokens: -1}", "budget.tokens: cannot be negative", ""},
 		"gradient of one":     {"per: [expert, group]}", "per: [expert], gradient: 1}", "genes.weight.gradient: a gradient of 1 numbers", "5 numbers"},
+		"endless gradient":    {"per: [expert, group]}", "per: [expert], gradient: 100000}", "genes.weight.gradient: a gradient of 100000 numbers, more than 64", "5 are usual"},
+		"division twice":      {"per: [expert, group]", "per: [expert, expert]", `genes.weight.per: "expert" is listed twice`, ""},
+		"step without end":    {"step: 0.01", "step: .inf", "genes.density.step: +Inf is wider than the range", "leave it out"},
+		"step too wide":       {"step: 0.01", "step: 5", "genes.density.step: 5 is wider than the range from 0.1 to 1", "leave it out"},
+		"step of nothing":     {"step: 0.01", "step: .nan", "genes.density.step: NaN is not a step", ""},
+		"range without bound": {"min: 0, max: 1.5", "min: 0, max: .inf", "genes.weight: range without bounds: min 0, max +Inf", "for example"},
+		"scale without step":  {"genes:", "path: {models: [merged, a], scale: {min: 0.5, max: 1, step: .inf}}\ngenes:", "path.scale.step: +Inf is wider", ""},
+		"negative population": {"budget:", "algorithm: {population: -1}\nbudget:", "algorithm.population: cannot be negative", ""},
+		"too many":            {"budget:", "algorithm: {population: 1000001}\nbudget:", "algorithm.population: 1000001 is above 1000000", ""},
+		"timeout of ages":     {"budget:", "algorithm: {timeout: 1e12}\nbudget:", "algorithm.timeout: 1000000000000 is above 360000000", ""},
+		"hours without end":   {"{candidates: 10}", "{hours: .inf}", "budget.hours: +Inf is above 100000", ""},
+		"hours of ages":       {"{candidates: 10}", "{hours: 1e9}", "budget.hours: 1000000000 is above 100000", ""},
+		"keep of nobody":      {"budget:", "race: {keep: 0}\nbudget:", "race.keep: 0 is not a share", ""},
+		"keep of nothing":     {"budget:", "race: {keep: .nan}\nbudget:", "race.keep: NaN is not a share", ""},
+		"constraint twice":    {"budget:", "constraints: [{task: a, keep: 0.9}, {task: a, keep: 0.8}]\nbudget:", "constraints[1].task: \"a\" has a constraint already", "one"},
 		"one method block":    {"genes:", "method_blocks: 1\ngenes:", "method_blocks: 1 blocks", ""},
 		"unknown module":      {"match: [\"layers.{layer}.mlp\"]", "modules: [mpl]", "groups[0].modules: unknown module", `did you mean "mlp"?`},
 		"modules and match":   {"blocks: 2", "modules: [mlp]", "groups[0]: more than one of", ""},
@@ -231,6 +246,8 @@ func TestGroupsThatNoFilterCanSay(t *testing.T) {
 	for groups, want := range map[string]string{
 		"  - {name: last norm, regex: '^norm.weight$'}\n  - {name: rest}\n":                           "groups[0].regex: \"^norm.weight$\" means no tensor",
 		"  - {name: norms, modules: [norms]}\n  - {name: more, modules: [norms]}\n  - {name: rest}\n": "groups[1].modules: \"norms\" means no tensor",
+		"  - {name: bias, match: [bias]}\n  - {name: rest}\n":                                         "groups[0].match: \"bias\" matches no tensor",
+		"  - {name: mlp, modules: [mlp]}\n  - {name: up, match: [up_proj]}\n  - {name: rest}\n":       "groups[1].match: \"up_proj\" matches no tensor",
 	} {
 		_, err := groupsOf(t, groups, 2)
 		if err == nil || !strings.Contains(err.Error(), want) {
