@@ -47,6 +47,35 @@ func TestAutoSaysWhatItChose(t *testing.T) {
 	}
 }
 
+// A cohort of mirrored pairs has two at least, and an odd population gets one more.
+func TestPopulationOfPairs(t *testing.T) {
+	numbers := searchtest.MustSpace(mergesearch.SpaceSpec{
+		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
+		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
+	})
+	for name, space := range map[string]*mergesearch.Space{"surrogate": numbers, "ridge": numbers, "auto": searchtest.QuickSpace("a", "b", "c")} {
+		for population, want := range map[int]int{1: 0, 2: 0, 3: 0, 4: 4, 5: 6} {
+			b := searchtest.Brief(space, 1)
+			b.Settings.Population, b.Budget = population, search.Budget{Candidates: 60}
+			p, err := search.New(name, b)
+			var input *mergesearch.InputError
+			if want == 0 {
+				if !errors.As(err, &input) || input.Field != "algorithm.population" || input.Hint == "" {
+					t.Errorf("%s of %d: error %v", name, population, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Algorithm.Tell(nil)
+			if n := len(p.Algorithm.Ask()); n != want {
+				t.Errorf("%s of %d: %d individuals", name, population, n)
+			}
+		}
+	}
+}
+
 // auto over a family with a choice of method, and races that choose items for each
 // cohort.
 func chosen(f *searchtest.Family, r *searchtest.Recorder, name string, items search.ItemChoice) search.Options {

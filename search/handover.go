@@ -208,7 +208,7 @@ func (a *Handover) Recommend() (mergesearch.Individual, bool) {
 // handover makes the algorithm with the race that goes with it.
 func (b Brief) handover(reason string) (Plan, error) {
 	settings := DefaultSurrogate(b.Budget, len(b.Benchmark.Tasks), b.fixedRecipes())
-	settings.Cohort = orElse(b.Settings.Population, settings.Cohort)
+	settings.Cohort = b.paired(settings.Cohort)
 	a, err := NewHandover(b, 0.35, settings)
 	p, err := plan(a, err)
 	if err == nil {

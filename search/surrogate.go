@@ -96,13 +96,17 @@ var (
 	_ ItemChooser = (*Surrogate)(nil)
 )
 
-// NewSurrogate refuses a space in which no real gene can vary.
+// NewSurrogate refuses a space in which no real gene can vary and a cohort of less
+// than two pairs.
 func NewSurrogate(b Brief, settings SurrogateSettings) (*Surrogate, error) {
 	if len(newCoordinates(b.Space).genes) == 0 {
 		return nil, &mergesearch.InputError{
 			Field: "algorithm.name", Problem: "surrogate has nothing to move: no gene is a number with a range",
 			Hint: "list a gene such as weight: {min: 0, max: 1.5}, or use ga",
 		}
+	}
+	if settings.Cohort < 4 {
+		return nil, tooFewPairs(settings.Cohort)
 	}
 	a := &Surrogate{
 		brief: b, settings: settings, calm: 1, pace: newPace(b, settings.Items, settings.Complete),
@@ -337,7 +341,7 @@ func (a *Surrogate) Recommend() (mergesearch.Individual, bool) {
 // surrogate makes the algorithm with the race that goes with it.
 func (b Brief) surrogate() (Plan, error) {
 	settings := DefaultSurrogate(b.Budget, len(b.Benchmark.Tasks), b.fixedRecipes())
-	settings.Cohort = orElse(b.Settings.Population, settings.Cohort)
+	settings.Cohort = b.paired(settings.Cohort)
 	a, err := NewSurrogate(b, settings)
 	p, err := plan(a, err)
 	if err == nil {
