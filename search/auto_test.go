@@ -76,6 +76,35 @@ func TestPopulationOfPairs(t *testing.T) {
 	}
 }
 
+// A coarse search that is stopped early recommends the best it has, as often as it is
+// asked, and goes on as if it had not been.
+func TestHandoverRecommendsWhenStopped(t *testing.T) {
+	space := searchtest.QuickSpace("a", "b", "c")
+	land := searchtest.Sphere(space, space.Baselines()[0].Genome)
+	create := func() search.Recommender { return must(search.New("auto", searchtest.Brief(space, 1))).Algorithm.(search.Recommender) }
+	a, undisturbed := create(), create()
+	told := land.Baselines(space)
+	a.Tell(told)
+	undisturbed.Tell(told)
+	if _, ok := a.Recommend(); ok {
+		t.Error("recommends before a cohort was told")
+	}
+	cohort := land.Tell(a.Ask(), len(told), nil)
+	a.Tell(cohort)
+	undisturbed.Ask()
+	undisturbed.Tell(cohort)
+	first, ok := a.Recommend()
+	if !ok || first.Generation != 1 || first.Operator == "" || len(first.Parents) != 1 {
+		t.Fatalf("%v, %+v", ok, first)
+	}
+	if err := space.Check(first.Genome); err != nil {
+		t.Error(err)
+	}
+	if again, _ := a.Recommend(); !cmp.Equal(first, again) || !cmp.Equal(a.Ask(), undisturbed.Ask()) {
+		t.Error("a recommendation changed the search")
+	}
+}
+
 // auto over a family with a choice of method, and races that choose items for each
 // cohort.
 func chosen(f *searchtest.Family, r *searchtest.Recorder, name string, items search.ItemChoice) search.Options {

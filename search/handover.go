@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"slices"
 
 	"mergesearch"
@@ -134,26 +135,13 @@ func (a *Handover) heads() []mergesearch.Trial {
 		c.members = append(c.members, level)
 	}
 	for _, c := range camps {
-		slices.SortFunc(c.members, func(x, y float64) int {
-			if x > y {
-				return -1
-			}
-			return 1
-		})
+		slices.SortFunc(c.members, func(x, y float64) int { return cmp.Compare(y, x) })
 		best := c.members[:min(3, len(c.members))]
 		for _, m := range best {
 			c.merit += m / float64(len(best))
 		}
 	}
-	slices.SortStableFunc(camps, func(x, y *camp) int {
-		switch {
-		case x.merit > y.merit:
-			return -1
-		case x.merit < y.merit:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(camps, func(x, y *camp) int { return cmp.Compare(y.merit, x.merit) })
 	keep := len(camps)
 	for range a.round - 1 {
 		keep = (2*keep + 2) / 3
@@ -197,12 +185,20 @@ func (a *Handover) ChooseItems(perTask int) []mergesearch.ItemID {
 	return a.fine.ChooseItems(perTask)
 }
 
-// Recommend returns what the fine part recommends.
+// Recommend returns what the fine part recommends. A search that was stopped in its
+// coarse part recommends the best member of the best choice, once a cohort was told:
+// in its race nobody else is scored.
 func (a *Handover) Recommend() (mergesearch.Individual, bool) {
-	if a.fine == nil {
+	if a.fine != nil {
+		return a.fine.Recommend()
+	}
+	if len(a.told) < 2 || len(a.trials) == 0 {
 		return mergesearch.Individual{}, false
 	}
-	return a.fine.Recommend()
+	head := a.heads()[0]
+	return mergesearch.Individual{
+		Genome: head.Individual.Genome.Clone(), Generation: a.round, Operator: "head", Parents: []mergesearch.CandidateID{head.ID()},
+	}, true
 }
 
 // handover makes the algorithm with the race that goes with it.
