@@ -3,6 +3,7 @@ package search_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,14 @@ func TestAutoSaysWhatItChose(t *testing.T) {
 		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
 		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
 	})
+	var groups []mergesearch.Group
+	for k := range 110 {
+		groups = append(groups, mergesearch.Group{Name: fmt.Sprint("g", k), Filters: []string{fmt.Sprintf("layers.%d.", k)}})
+	}
+	wide := searchtest.MustSpace(mergesearch.SpaceSpec{
+		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1], Groups: append(groups, mergesearch.Group{Name: "rest"}),
+		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true, PerGroup: true}},
+	})
 	choices := searchtest.MustSpace(mergesearch.SpaceSpec{
 		Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
 	})
@@ -31,6 +40,7 @@ func TestAutoSaysWhatItChose(t *testing.T) {
 	}{
 		{"numbers", numbers, func(*search.Brief) {}, "surrogate: 2 numbers and no choice"},
 		{"a small budget", numbers, func(b *search.Brief) { b.Budget.ItemAnswers = 600 }, "near: the budget has room for 25 candidates"},
+		{"many numbers", wide, func(*search.Brief) {}, "cmaes: 222 numbers in one recipe"},
 		{"choices", choices, func(*search.Brief) {}, "ga: 2 choices and no number"},
 		{"both", searchtest.QuickSpace("a", "b", "c"), func(*search.Brief) {}, "surrogate after a coarse search: 2 choices and "},
 		{"several objectives", numbers, func(b *search.Brief) { b.Benchmark.Aim = mergesearch.Pareto }, "nsga2: several objectives"},
@@ -81,7 +91,9 @@ func TestPopulationOfPairs(t *testing.T) {
 func TestHandoverRecommendsWhenStopped(t *testing.T) {
 	space := searchtest.QuickSpace("a", "b", "c")
 	land := searchtest.Sphere(space, space.Baselines()[0].Genome)
-	create := func() search.Recommender { return must(search.New("auto", searchtest.Brief(space, 1))).Algorithm.(search.Recommender) }
+	create := func() search.Recommender {
+		return must(search.New("auto", searchtest.Brief(space, 1))).Algorithm.(search.Recommender)
+	}
 	a, undisturbed := create(), create()
 	told := land.Baselines(space)
 	a.Tell(told)

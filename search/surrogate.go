@@ -174,12 +174,9 @@ func (a *Surrogate) begin(trials []mergesearch.Trial) {
 		a.items[item.ID] = i
 		itemTasks = append(itemTasks, a.tasks[item.Task])
 	}
-	weights := []float64{1}
-	if len(a.brief.Benchmark.Tasks) > 0 {
-		weights = nil
-		for _, t := range a.brief.Benchmark.Tasks {
-			weights = append(weights, t.Weight)
-		}
+	var weights []float64
+	for _, t := range a.brief.Benchmark.Tasks {
+		weights = append(weights, t.Weight)
 	}
 	a.model = surrogate.New(itemTasks, weights, surrogate.NewBasis(a.centre, a.tracks()))
 	a.model.Worst = a.brief.Benchmark.Aim == mergesearch.WorstTask
@@ -260,14 +257,17 @@ func (a *Surrogate) sameChoices(g mergesearch.Genome) bool {
 // expect says which abilities the next cohort will have: those about the centre, as
 // wide as the last cohort.
 func (a *Surrogate) expect(trials []mergesearch.Trial) {
-	mean, _ := a.model.Abilities(a.centre)
+	mean := a.model.Expected(a.centre)
+	var last [][]float64
+	for _, trial := range trials {
+		if g := trial.Individual.Genome; g != nil && a.sameChoices(g) {
+			last = append(last, a.model.Expected(a.coordinates.point(g)))
+		}
+	}
 	for t := range mean {
 		var n, s, ss float64
-		for _, trial := range trials {
-			if g := trial.Individual.Genome; g != nil && a.sameChoices(g) {
-				at, _ := a.model.Abilities(a.coordinates.point(g))
-				n, s, ss = n+1, s+at[t], ss+at[t]*at[t]
-			}
+		for _, at := range last {
+			n, s, ss = n+1, s+at[t], ss+at[t]*at[t]
 		}
 		spread := 0.12
 		if n > 1 {
