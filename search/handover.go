@@ -88,17 +88,16 @@ func (a *Handover) Ask() []mergesearch.Individual {
 // coarseStep is the standard deviation of a shared step, as a share of the range.
 const coarseStep = 0.2
 
-// sharedSteps moves all groups of a parameter and expert by one normal step of that
-// share of the range.
+// sharedSteps moves all numbers of an owner by one normal step of that share of the
+// range.
 func sharedSteps(s *mergesearch.Space, g mergesearch.Genome, spread float64, normal func() float64) mergesearch.Genome {
-	type owner struct{ parameter, expert string }
 	steps := map[owner]float64{}
 	out := g.Clone()
 	for i, gene := range s.Genes {
 		if gene.Kind == mergesearch.Choice || !s.Active(g, i) {
 			continue
 		}
-		o := owner{gene.Parameter, gene.Expert}
+		o := ownerOf(gene)
 		if _, ok := steps[o]; !ok {
 			steps[o] = spread * normal()
 		}

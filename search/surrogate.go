@@ -190,14 +190,13 @@ func (a *Surrogate) begin(trials []mergesearch.Trial) {
 }
 
 // tracks puts the coordinates of one parameter and expert in a row, in the order of
-// the groups.
+// the groups: through all blocks and slots, whose neighbours are alike too.
 func (a *Surrogate) tracks() [][]int {
-	type owner struct{ parameter, expert string }
 	place := map[owner]int{}
 	var out [][]int
 	for k, i := range a.coordinates.genes {
 		g := a.brief.Space.Genes[i]
-		o := owner{g.Parameter, g.Expert}
+		o := owner{parameter: g.Parameter, expert: g.Expert}
 		if _, ok := place[o]; !ok {
 			place[o] = len(out)
 			out = append(out, nil)
