@@ -65,7 +65,7 @@ func (b Brief) widest() (most int) {
 	for _, m := range b.Space.Methods {
 		n := 0
 		for _, i := range newCoordinates(b.Space).genes {
-			if of := b.Space.Genes[i].Methods; len(of) == 0 || slices.Contains(of, m.Name) {
+			if of := b.Space.Genes[i].Methods; of == nil || slices.Contains(of, m.Name) {
 				n++
 			}
 		}
