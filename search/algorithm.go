@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"fmt"
 
 	"mergesearch"
 )
@@ -110,4 +111,11 @@ func byRank(x, y mergesearch.Trial) int {
 		return 1
 	}
 	return 0
+}
+
+// checkTold panics where a cohort is not told as a whole.
+func checkTold(trials []mergesearch.Trial, asked int) {
+	if len(trials) != asked {
+		panic(fmt.Sprintf("search: told %d trials of a cohort of %d", len(trials), asked))
+	}
 }

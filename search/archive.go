@@ -53,6 +53,16 @@ func (r *responses) resident(t mergesearch.Trial) (resident, bool) {
 	return out, true
 }
 
+// admit appends a trial to the archive if it can be compared and no resident has its
+// recipe.
+func (r *responses) admit(archive []resident, t mergesearch.Trial) []resident {
+	x, ok := r.resident(t)
+	if !ok || slices.ContainsFunc(archive, func(o resident) bool { return o.trial.RecipeID == t.RecipeID && t.RecipeID != "" }) {
+		return archive
+	}
+	return append(archive, x)
+}
+
 // settle fixes the items, and the share of each in the fitness: its task's weight
 // over the number of the task's items.
 func (r *responses) settle(outcomes []mergesearch.Outcome) {

@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mergesearch"
@@ -13,8 +14,11 @@ import (
 //   - several objectives: nsga2; constraints or costs: ga, since these rank what was
 //     measured;
 //   - no number to move: ga;
-//   - numbers alone: surrogate, or near where the budget has no room for a model;
+//   - too small a budget for a model: near;
 //   - choices in more ways than can be tried one by one, such as paths: catcma;
+//   - a method with more numbers than a model can be fitted to in seconds: cmaes, with
+//     variances alone, over the numbers of the best usual recipe;
+//   - numbers alone: surrogate;
 //   - choices and numbers: a coarse search over the choices, in which all groups of a
 //     parameter and expert share a level, then surrogate within the choice that won.
 func (b Brief) auto() (Plan, error) {
@@ -36,10 +40,13 @@ func (b Brief) auto() (Plan, error) {
 		return b.choose("ga", fmt.Sprintf("%d choices and no number to move", choices))
 	case room > 0 && room < leastCandidates:
 		return b.choose("near", fmt.Sprintf("the budget has room for %d candidates, too few for a model", room))
-	case choices == 0:
-		return b.choose("surrogate", fmt.Sprintf("%s and no choice: a model of single answers needs fewest of them", count(reals, "number", "numbers")))
 	case ways > mostWays:
 		return b.choose("catcma", fmt.Sprintf("%s, too many ways to try each, and %s", count(choices, "choice", "choices"), count(reals, "number", "numbers")))
+	case b.widest() > mostNumbers:
+		b.Settings.Separable = true
+		return b.choose("cmaes", fmt.Sprintf("%d numbers in one recipe, too many for a model of single answers: variances alone are learned", b.widest()))
+	case choices == 0:
+		return b.choose("surrogate", fmt.Sprintf("%s and no choice: a model of single answers needs fewest of them", count(reals, "number", "numbers")))
 	default:
 		return b.handover(fmt.Sprintf("%s and %s: the choices first, then a model within the one that won",
 			count(choices, "choice", "choices"), count(reals, "number", "numbers")))
@@ -48,6 +55,24 @@ func (b Brief) auto() (Plan, error) {
 
 // mostWays is how many combinations of choices a coarse search can tell apart.
 const mostWays = 40
+
+// mostNumbers is how many numbers a model of answers can have: the time of a fit grows
+// with their cube, 35 seconds for 400.
+const mostNumbers = 200
+
+// widest returns the most numbers that a recipe of one method varies.
+func (b Brief) widest() (most int) {
+	for _, m := range b.Space.Methods {
+		n := 0
+		for _, i := range newCoordinates(b.Space).genes {
+			if of := b.Space.Genes[i].Methods; of == nil || slices.Contains(of, m.Name) {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
 
 // leastCandidates is how many candidates a model of answers should have.
 const leastCandidates = 48

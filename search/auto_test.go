@@ -3,6 +3,7 @@ package search_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,14 @@ func TestAutoSaysWhatItChose(t *testing.T) {
 		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
 		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
 	})
+	var groups []mergesearch.Group
+	for k := range 110 {
+		groups = append(groups, mergesearch.Group{Name: fmt.Sprint("g", k), Filters: []string{fmt.Sprintf("layers.%d.", k)}})
+	}
+	wide := searchtest.MustSpace(mergesearch.SpaceSpec{
+		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1], Groups: append(groups, mergesearch.Group{Name: "rest"}),
+		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true, PerGroup: true}},
+	})
 	choices := searchtest.MustSpace(mergesearch.SpaceSpec{
 		Base: "base", Experts: []string{"a", "b", "c"}, Methods: searchtest.Methods()[:3],
 	})
@@ -31,6 +40,7 @@ func TestAutoSaysWhatItChose(t *testing.T) {
 	}{
 		{"numbers", numbers, func(*search.Brief) {}, "surrogate: 2 numbers and no choice"},
 		{"a small budget", numbers, func(b *search.Brief) { b.Budget.ItemAnswers = 600 }, "near: the budget has room for 25 candidates"},
+		{"many numbers", wide, func(*search.Brief) {}, "cmaes: 222 numbers in one recipe"},
 		{"choices", choices, func(*search.Brief) {}, "ga: 2 choices and no number"},
 		{"both", searchtest.QuickSpace("a", "b", "c"), func(*search.Brief) {}, "surrogate after a coarse search: 2 choices and "},
 		{"several objectives", numbers, func(b *search.Brief) { b.Benchmark.Aim = mergesearch.Pareto }, "nsga2: several objectives"},
@@ -44,6 +54,66 @@ func TestAutoSaysWhatItChose(t *testing.T) {
 		if !strings.HasPrefix(p.Why, c.want) || strings.Contains(p.Why, "\n") {
 			t.Errorf("%s: %q, want %q", c.name, p.Why, c.want)
 		}
+	}
+}
+
+// A cohort of mirrored pairs has two at least, and an odd population gets one more.
+func TestPopulationOfPairs(t *testing.T) {
+	numbers := searchtest.MustSpace(mergesearch.SpaceSpec{
+		Base: "base", Experts: []string{"a", "b"}, Methods: searchtest.Methods()[:1],
+		Ranges: []mergesearch.GeneRange{{Parameter: "weight", Max: 1, PerExpert: true}},
+	})
+	for name, space := range map[string]*mergesearch.Space{"surrogate": numbers, "ridge": numbers, "auto": searchtest.QuickSpace("a", "b", "c")} {
+		for population, want := range map[int]int{1: 0, 2: 0, 3: 0, 4: 4, 5: 6} {
+			b := searchtest.Brief(space, 1)
+			b.Settings.Population, b.Budget = population, search.Budget{Candidates: 60}
+			p, err := search.New(name, b)
+			var input *mergesearch.InputError
+			if want == 0 {
+				if !errors.As(err, &input) || input.Field != "algorithm.population" || input.Hint == "" {
+					t.Errorf("%s of %d: error %v", name, population, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Algorithm.Tell(nil)
+			if n := len(p.Algorithm.Ask()); n != want {
+				t.Errorf("%s of %d: %d individuals", name, population, n)
+			}
+		}
+	}
+}
+
+// A coarse search that is stopped early recommends the best it has, as often as it is
+// asked, and goes on as if it had not been.
+func TestHandoverRecommendsWhenStopped(t *testing.T) {
+	space := searchtest.QuickSpace("a", "b", "c")
+	land := searchtest.Sphere(space, space.Baselines()[0].Genome)
+	create := func() search.Recommender {
+		return must(search.New("auto", searchtest.Brief(space, 1))).Algorithm.(search.Recommender)
+	}
+	a, undisturbed := create(), create()
+	told := land.Baselines(space)
+	a.Tell(told)
+	undisturbed.Tell(told)
+	if _, ok := a.Recommend(); ok {
+		t.Error("recommends before a cohort was told")
+	}
+	cohort := land.Tell(a.Ask(), len(told), nil)
+	a.Tell(cohort)
+	undisturbed.Ask()
+	undisturbed.Tell(cohort)
+	first, ok := a.Recommend()
+	if !ok || first.Generation != 1 || first.Operator == "" || len(first.Parents) != 1 {
+		t.Fatalf("%v, %+v", ok, first)
+	}
+	if err := space.Check(first.Genome); err != nil {
+		t.Error(err)
+	}
+	if again, _ := a.Recommend(); !cmp.Equal(first, again) || !cmp.Equal(a.Ask(), undisturbed.Ask()) {
+		t.Error("a recommendation changed the search")
 	}
 }
 

@@ -35,7 +35,7 @@ type Settings struct {
 	Sigma     float64       // first step, as a share of each gene's range
 	Separable bool          // learn no correlations
 	Adapt     bool          // adapt the learning rates to the noise
-	Start     string        // name of the parent or baseline to start at
+	Start     string        // name of the usual recipe to start at
 	Answer    string        // "mean" of the distribution, or "best" candidate seen
 	Command   []string      // external: the program that proposes, and its arguments
 	Timeout   time.Duration // external: of every wait for it

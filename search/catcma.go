@@ -1,7 +1,6 @@
 package search
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -131,9 +130,7 @@ func (a *CatCMA) Tell(trials []mergesearch.Trial) {
 		a.begin(trials)
 		return
 	}
-	if len(trials) != len(a.asked) {
-		panic(fmt.Sprintf("search: told %d trials of a cohort of %d", len(trials), len(a.asked)))
-	}
+	checkTold(trials, len(a.asked))
 	order, scored := byMerit(trials)
 	ranked := make([]cma.CatPoint, len(order))
 	for rank, k := range order {

@@ -182,9 +182,7 @@ func (a *CMAES) Tell(trials []mergesearch.Trial) {
 		a.begin(trials)
 		return
 	}
-	if len(trials) != len(a.asked) {
-		panic(fmt.Sprintf("search: told %d trials of a cohort of %d", len(trials), len(a.asked)))
-	}
+	checkTold(trials, len(a.asked))
 	if len(trials) == 0 {
 		return
 	}

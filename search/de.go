@@ -141,14 +141,15 @@ func (a *DE) Ask() []mergesearch.Individual {
 
 // Tell lets challengers that are no worse than their members take their place.
 func (a *DE) Tell(trials []mergesearch.Trial) {
+	if a.told {
+		checkTold(trials, a.asked)
+	}
 	switch {
 	case !a.told:
 		a.told = true
 		if !a.settings.Uniform {
 			a.usual = a.best(trials)
 		}
-	case len(trials) != a.asked:
-		panic(fmt.Sprintf("search: told %d trials of a cohort of %d", len(trials), a.asked))
 	case a.generation == 1:
 		for k, t := range a.best(slices.Concat(a.usual, trials)) {
 			if k < len(a.members) {

@@ -69,11 +69,7 @@ func (a *DNS) Ask() []mergesearch.Individual {
 func (a *DNS) Tell(trials []mergesearch.Trial) {
 	a.begin(trials)
 	for _, t := range trials {
-		r, ok := a.responses.resident(t)
-		if !ok {
-			continue
-		}
-		a.archive = append(a.archive, r)
+		a.archive = a.responses.admit(a.archive, t)
 		if len(a.archive) <= a.settings.Population {
 			continue
 		}

@@ -20,12 +20,12 @@ type Estimator struct {
 	ids       []mergesearch.ItemID
 	items     map[mergesearch.ItemID]int
 	model     *surrogate.Model
-	known     map[mergesearch.RecipeID]int // candidates of the model
+	known     map[mergesearch.RecipeID]bool // in the model
 }
 
 // NewEstimator knows nothing yet of the items of the search split.
 func NewEstimator(b mergesearch.Benchmark, items []mergesearch.Item) *Estimator {
-	e := &Estimator{benchmark: b, items: map[mergesearch.ItemID]int{}, known: map[mergesearch.RecipeID]int{}}
+	e := &Estimator{benchmark: b, items: map[mergesearch.ItemID]int{}, known: map[mergesearch.RecipeID]bool{}}
 	place, weights := map[string]int{}, []float64{}
 	for t, task := range b.Tasks {
 		place[task.Task] = t
@@ -46,10 +46,11 @@ func NewEstimator(b mergesearch.Benchmark, items []mergesearch.Item) *Estimator 
 // Tell takes over what the trials answered.
 func (e *Estimator) Tell(trials []mergesearch.Trial) {
 	for _, t := range trials {
-		if _, again := e.known[t.RecipeID]; again && t.RecipeID != "" || len(t.Outcomes) == 0 {
+		if e.known[t.RecipeID] && t.RecipeID != "" || len(t.Outcomes) == 0 {
 			continue
 		}
-		e.known[t.RecipeID] = e.model.Add(nil, e.observed(t.Outcomes))
+		e.known[t.RecipeID] = true
+		e.model.Add(nil, e.observed(t.Outcomes))
 	}
 	e.model.Fit()
 }
@@ -68,15 +69,8 @@ func (e *Estimator) observed(outcomes []mergesearch.Outcome) []surrogate.Observa
 // Level estimates the fitness on all search items of whoever answered so.
 func (e *Estimator) Level(outcomes []mergesearch.Outcome) mergesearch.Estimate {
 	mean, variance := e.model.Locate(e.observed(outcomes))
-	level, share := e.model.Level(mean), 0.0
-	for t := range mean {
-		moved := append([]float64(nil), mean...)
-		sd := math.Sqrt(variance[t])
-		moved[t] += sd
-		d := e.model.Level(moved) - level
-		share += d * d
-	}
-	return mergesearch.Estimate{Fitness: level, StdErr: math.Sqrt(share)}
+	level, stderr := e.model.Uncertain(mean, variance)
+	return mergesearch.Estimate{Fitness: level, StdErr: stderr}
 }
 
 // Undecided returns so many items of each task, or all of a task that has no more,

@@ -16,6 +16,7 @@ var (
 	Outranks     = outranks
 	BestShares   = bestShares
 	RelatedMoves = relatedMoves
+	SharedSteps  = sharedSteps
 )
 
 func (m move) Name() string { return m.name }
@@ -97,6 +98,21 @@ func SharedCredit(rows [][]float64, share []float64, alpha float64) []float64 {
 
 func Attraction(rows [][]float64, share []float64, x int) []float64 {
 	return attraction(archiveOf(rows, share), share, x)
+}
+
+// Residents lists the recipes of an archive.
+func Residents(a Algorithm) (out []mergesearch.RecipeID) {
+	var archive []resident
+	switch a := a.(type) {
+	case *DNS:
+		archive = a.archive
+	case *M2N2:
+		archive = a.archive
+	}
+	for _, r := range archive {
+		out = append(out, r.trial.RecipeID)
+	}
+	return out
 }
 
 func DominatedNovelty(rows [][]float64, share []float64, k int) []float64 {

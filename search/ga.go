@@ -1,7 +1,6 @@
 package search
 
 import (
-	"fmt"
 	"math/rand"
 	"slices"
 
@@ -81,8 +80,8 @@ func (a *GA) Ask() []mergesearch.Individual {
 // Tell makes the cohort's members parents of their islands; usual recipes, told
 // first, of every island.
 func (a *GA) Tell(trials []mergesearch.Trial) {
-	if a.told && len(trials) != len(a.asked) {
-		panic(fmt.Sprintf("search: told %d trials of a cohort of %d", len(trials), len(a.asked)))
+	if a.told {
+		checkTold(trials, len(a.asked))
 	}
 	newcomers := make([][]*organism, len(a.islands))
 	for k, t := range trials {

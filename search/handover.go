@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"slices"
 
 	"mergesearch"
@@ -87,17 +88,16 @@ func (a *Handover) Ask() []mergesearch.Individual {
 // coarseStep is the standard deviation of a shared step, as a share of the range.
 const coarseStep = 0.2
 
-// sharedSteps moves all groups of a parameter and expert by one normal step of that
-// share of the range.
+// sharedSteps moves all numbers of an owner by one normal step of that share of the
+// range.
 func sharedSteps(s *mergesearch.Space, g mergesearch.Genome, spread float64, normal func() float64) mergesearch.Genome {
-	type owner struct{ parameter, expert string }
 	steps := map[owner]float64{}
 	out := g.Clone()
 	for i, gene := range s.Genes {
 		if gene.Kind == mergesearch.Choice || !s.Active(g, i) {
 			continue
 		}
-		o := owner{gene.Parameter, gene.Expert}
+		o := ownerOf(gene)
 		if _, ok := steps[o]; !ok {
 			steps[o] = spread * normal()
 		}
@@ -134,26 +134,13 @@ func (a *Handover) heads() []mergesearch.Trial {
 		c.members = append(c.members, level)
 	}
 	for _, c := range camps {
-		slices.SortFunc(c.members, func(x, y float64) int {
-			if x > y {
-				return -1
-			}
-			return 1
-		})
+		slices.SortFunc(c.members, func(x, y float64) int { return cmp.Compare(y, x) })
 		best := c.members[:min(3, len(c.members))]
 		for _, m := range best {
 			c.merit += m / float64(len(best))
 		}
 	}
-	slices.SortStableFunc(camps, func(x, y *camp) int {
-		switch {
-		case x.merit > y.merit:
-			return -1
-		case x.merit < y.merit:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(camps, func(x, y *camp) int { return cmp.Compare(y.merit, x.merit) })
 	keep := len(camps)
 	for range a.round - 1 {
 		keep = (2*keep + 2) / 3
@@ -197,18 +184,26 @@ func (a *Handover) ChooseItems(perTask int) []mergesearch.ItemID {
 	return a.fine.ChooseItems(perTask)
 }
 
-// Recommend returns what the fine part recommends.
+// Recommend returns what the fine part recommends. A search that was stopped in its
+// coarse part recommends the best member of the best choice, once a cohort was told:
+// in its race nobody else is scored.
 func (a *Handover) Recommend() (mergesearch.Individual, bool) {
-	if a.fine == nil {
+	if a.fine != nil {
+		return a.fine.Recommend()
+	}
+	if len(a.told) < 2 || len(a.trials) == 0 {
 		return mergesearch.Individual{}, false
 	}
-	return a.fine.Recommend()
+	head := a.heads()[0]
+	return mergesearch.Individual{
+		Genome: head.Individual.Genome.Clone(), Generation: a.round, Operator: "head", Parents: []mergesearch.CandidateID{head.ID()},
+	}, true
 }
 
 // handover makes the algorithm with the race that goes with it.
 func (b Brief) handover(reason string) (Plan, error) {
 	settings := DefaultSurrogate(b.Budget, len(b.Benchmark.Tasks), b.fixedRecipes())
-	settings.Cohort = orElse(b.Settings.Population, settings.Cohort)
+	settings.Cohort = b.paired(settings.Cohort)
 	a, err := NewHandover(b, 0.35, settings)
 	p, err := plan(a, err)
 	if err == nil {

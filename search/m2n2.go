@@ -84,11 +84,7 @@ func (a *M2N2) Ask() []mergesearch.Individual {
 func (a *M2N2) Tell(trials []mergesearch.Trial) {
 	a.begin(trials)
 	for _, t := range trials {
-		r, ok := a.responses.resident(t)
-		if !ok || slices.ContainsFunc(a.archive, func(o resident) bool { return o.trial.RecipeID == t.RecipeID && t.RecipeID != "" }) {
-			continue
-		}
-		a.archive = append(a.archive, r)
+		a.archive = a.responses.admit(a.archive, t)
 		if len(a.archive) <= a.settings.Population {
 			continue
 		}

@@ -6,9 +6,9 @@ import (
 	"mergesearch"
 )
 
-// Near proposes genomes around the usual recipes: each a copy of one of the best of
-// them, by the square of its rank, with normal departures in its real genes. What it
-// recommends is the mean of the best tenth of what departed from the best recipe.
+// Near proposes genomes around the usual recipes: each a copy of the best of them
+// three times in four, else of any of them, with normal departures in its real genes.
+// What it recommends is the mean of the best tenth of what departed from the best recipe.
 // That mean is worth far more than the best candidate, which is best by luck; it
 // beats several published defaults and is what others have to beat at equal
 // answers. It never finishes by itself.
@@ -76,7 +76,8 @@ func usualStarts(space *mergesearch.Space, trials []mergesearch.Trial) []mergese
 	return out
 }
 
-// Ask draws the next cohort: three quarters around the best recipe.
+// Ask draws the next cohort: at least about three quarters of it around the best
+// recipe.
 func (a *Near) Ask() []mergesearch.Individual {
 	a.round++
 	out := make([]mergesearch.Individual, a.cohort)

@@ -260,3 +260,20 @@ func meanError(x []float64) (mean, stderr float64) {
 	}
 	return mean, math.Sqrt(stderr / float64(len(x)*(len(x)-1)))
 }
+
+// An archive holds a recipe once, and one that is unknown as often as it comes.
+func TestArchivesHoldNoCopies(t *testing.T) {
+	space := searchtest.QuickSpace("a", "b", "c")
+	for _, name := range []string{"dns", "m2n2"} {
+		a := must(search.New(name, searchtest.Brief(space, 1))).Algorithm
+		told := searchtest.Sphere(space, space.Default()).Tell([]mergesearch.Individual{{Genome: space.Default(), Generation: 1, Operator: "draw"}}, 0, nil)
+		for k, id := range []mergesearch.RecipeID{"one", "two", "one", "", ""} {
+			x := told[0]
+			x.Index, x.RecipeID = k, id
+			a.Tell([]mergesearch.Trial{x})
+		}
+		if got := search.Residents(a); !slices.Equal(got, []mergesearch.RecipeID{"one", "two", "", ""}) {
+			t.Errorf("%s: residents %q", name, got)
+		}
+	}
+}

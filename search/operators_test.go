@@ -288,3 +288,21 @@ func FuzzMutateAndCrossover(f *testing.F) {
 		}
 	})
 }
+
+// A shared step is that of a parameter, expert, block and slot: groups move together,
+// blocks by themselves.
+func TestSharedStepsMoveOwners(t *testing.T) {
+	gene := func(name, group, block string) mergesearch.Gene {
+		return mergesearch.Gene{Name: name, Kind: mergesearch.Real, Max: 1, Default: 0.5, Parameter: "weight", Expert: "a", Group: group, Block: block}
+	}
+	space := &mergesearch.Space{Genes: []mergesearch.Gene{
+		gene("one", "mlp", "low"), gene("two", "rest", "low"), gene("three", "mlp", "high"),
+	}}
+	steps := 0.0
+	g := search.SharedSteps(space, space.Default(), 0.1, func() float64 { steps++; return steps })
+	for i, want := range []float64{0.6, 0.6, 0.7} {
+		if math.Abs(g[i]-want) > 1e-9 {
+			t.Errorf("gene %s is %v, want %v", space.Genes[i].Name, g[i], want)
+		}
+	}
+}

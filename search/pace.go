@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"math"
 
 	"mergesearch"
@@ -57,6 +58,23 @@ func (p *pace) tell(trials []mergesearch.Trial) {
 	}
 	if p.candidates > 0 && each > 0 {
 		p.each = each
+	}
+}
+
+// paired returns the size of a cohort of mirrored pairs: the population of the run
+// file, an odd one plus one, else the default.
+func (b Brief) paired(otherwise int) int {
+	n := b.Settings.Population
+	if n > 4 {
+		n += n % 2
+	}
+	return orElse(n, otherwise)
+}
+
+// tooFewPairs refuses a cohort that room could make empty.
+func tooFewPairs(cohort int) *mergesearch.InputError {
+	return &mergesearch.InputError{
+		Field: "algorithm.population", Problem: fmt.Sprintf("%d individuals are too few for mirrored pairs", cohort), Hint: "at least 4",
 	}
 }
 

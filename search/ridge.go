@@ -73,7 +73,8 @@ func (s RidgeSettings) Race() Race {
 
 var _ Recommender = (*Ridge)(nil)
 
-// NewRidge refuses a space in which no real gene can vary.
+// NewRidge refuses a space in which no real gene can vary and a cohort of less than
+// two pairs.
 func NewRidge(b Brief, settings RidgeSettings) (*Ridge, error) {
 	if len(newCoordinates(b.Space).genes) == 0 {
 		return nil, &mergesearch.InputError{
@@ -81,8 +82,11 @@ func NewRidge(b Brief, settings RidgeSettings) (*Ridge, error) {
 			Hint: "list a gene such as weight: {min: 0, max: 1.5}, or use ga",
 		}
 	}
-	if settings.Cohort < 2 || settings.Rounds < 1 || !(settings.Spread > 0) {
-		return nil, &mergesearch.InputError{Field: "algorithm.population", Problem: "must be at least 2"}
+	if settings.Cohort < 4 {
+		return nil, tooFewPairs(settings.Cohort)
+	}
+	if settings.Rounds < 1 || !(settings.Spread > 0) {
+		return nil, &mergesearch.InputError{Field: "algorithm", Problem: "rounds and spread must be positive"}
 	}
 	return &Ridge{brief: b, settings: settings, pace: newPace(b, settings.Items, settings.Complete)}, nil
 }
@@ -174,7 +178,7 @@ func (a *Ridge) Recommend() (mergesearch.Individual, bool) {
 // ridge makes the algorithm with the race that goes with it.
 func (b Brief) ridge() (Plan, error) {
 	settings := DefaultRidge(b.Budget, len(b.Benchmark.Tasks), b.fixedRecipes())
-	settings.Cohort = orElse(b.Settings.Population, settings.Cohort)
+	settings.Cohort = b.paired(settings.Cohort)
 	a, err := NewRidge(b, settings)
 	p, err := plan(a, err)
 	if err == nil {

@@ -21,6 +21,15 @@ func uniform(s *mergesearch.Space, rng *rand.Rand) mergesearch.Genome {
 	return s.Normalize(g)
 }
 
+// owner is what the numbers that share a level belong to: all groups of a parameter
+// and expert, in one block of layers or one slot of a path.
+type owner struct {
+	parameter, expert, block string
+	slot                     int
+}
+
+func ownerOf(g mergesearch.Gene) owner { return owner{g.Parameter, g.Expert, g.Block, g.Slot} }
+
 // structured draws a genome in which the genes of one parameter and expert share
 // a level, uniform over the range, from which each group departs by a normal
 // step of jitter times the range. Where layers want similar coefficients, which
@@ -29,7 +38,6 @@ func uniform(s *mergesearch.Space, rng *rand.Rand) mergesearch.Genome {
 // Choices are uniform, those of blocks and slots around a shared one; factors of
 // slots lie around their default. pin, if not nil, may set some choices.
 func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand, pin func(mergesearch.Genome)) mergesearch.Genome {
-	type owner struct{ parameter, expert, block string }
 	levels := map[owner]float64{}
 	shared := sharedChoices{}
 	g := make(mergesearch.Genome, len(s.Genes))
@@ -42,7 +50,7 @@ func structured(s *mergesearch.Space, jitter float64, rng *rand.Rand, pin func(m
 			g[i] = gene.Default + jitter*rng.NormFloat64()*(gene.Max-gene.Min)
 			continue
 		}
-		o := owner{gene.Parameter, gene.Expert, gene.Block}
+		o := ownerOf(gene)
 		level, ok := levels[o]
 		if !ok {
 			level = rng.Float64()

@@ -96,13 +96,17 @@ var (
 	_ ItemChooser = (*Surrogate)(nil)
 )
 
-// NewSurrogate refuses a space in which no real gene can vary.
+// NewSurrogate refuses a space in which no real gene can vary and a cohort of less
+// than two pairs.
 func NewSurrogate(b Brief, settings SurrogateSettings) (*Surrogate, error) {
 	if len(newCoordinates(b.Space).genes) == 0 {
 		return nil, &mergesearch.InputError{
 			Field: "algorithm.name", Problem: "surrogate has nothing to move: no gene is a number with a range",
 			Hint: "list a gene such as weight: {min: 0, max: 1.5}, or use ga",
 		}
+	}
+	if settings.Cohort < 4 {
+		return nil, tooFewPairs(settings.Cohort)
 	}
 	a := &Surrogate{
 		brief: b, settings: settings, calm: 1, pace: newPace(b, settings.Items, settings.Complete),
@@ -170,12 +174,9 @@ func (a *Surrogate) begin(trials []mergesearch.Trial) {
 		a.items[item.ID] = i
 		itemTasks = append(itemTasks, a.tasks[item.Task])
 	}
-	weights := []float64{1}
-	if len(a.brief.Benchmark.Tasks) > 0 {
-		weights = nil
-		for _, t := range a.brief.Benchmark.Tasks {
-			weights = append(weights, t.Weight)
-		}
+	var weights []float64
+	for _, t := range a.brief.Benchmark.Tasks {
+		weights = append(weights, t.Weight)
 	}
 	a.model = surrogate.New(itemTasks, weights, surrogate.NewBasis(a.centre, a.tracks()))
 	a.model.Worst = a.brief.Benchmark.Aim == mergesearch.WorstTask
@@ -189,14 +190,13 @@ func (a *Surrogate) begin(trials []mergesearch.Trial) {
 }
 
 // tracks puts the coordinates of one parameter and expert in a row, in the order of
-// the groups.
+// the groups: through all blocks and slots, whose neighbours are alike too.
 func (a *Surrogate) tracks() [][]int {
-	type owner struct{ parameter, expert string }
 	place := map[owner]int{}
 	var out [][]int
 	for k, i := range a.coordinates.genes {
 		g := a.brief.Space.Genes[i]
-		o := owner{g.Parameter, g.Expert}
+		o := owner{parameter: g.Parameter, expert: g.Expert}
 		if _, ok := place[o]; !ok {
 			place[o] = len(out)
 			out = append(out, nil)
@@ -256,14 +256,17 @@ func (a *Surrogate) sameChoices(g mergesearch.Genome) bool {
 // expect says which abilities the next cohort will have: those about the centre, as
 // wide as the last cohort.
 func (a *Surrogate) expect(trials []mergesearch.Trial) {
-	mean, _ := a.model.Abilities(a.centre)
+	mean := a.model.Expected(a.centre)
+	var last [][]float64
+	for _, trial := range trials {
+		if g := trial.Individual.Genome; g != nil && a.sameChoices(g) {
+			last = append(last, a.model.Expected(a.coordinates.point(g)))
+		}
+	}
 	for t := range mean {
 		var n, s, ss float64
-		for _, trial := range trials {
-			if g := trial.Individual.Genome; g != nil && a.sameChoices(g) {
-				at, _ := a.model.Abilities(a.coordinates.point(g))
-				n, s, ss = n+1, s+at[t], ss+at[t]*at[t]
-			}
+		for _, at := range last {
+			n, s, ss = n+1, s+at[t], ss+at[t]*at[t]
 		}
 		spread := 0.12
 		if n > 1 {
@@ -337,7 +340,7 @@ func (a *Surrogate) Recommend() (mergesearch.Individual, bool) {
 // surrogate makes the algorithm with the race that goes with it.
 func (b Brief) surrogate() (Plan, error) {
 	settings := DefaultSurrogate(b.Budget, len(b.Benchmark.Tasks), b.fixedRecipes())
-	settings.Cohort = orElse(b.Settings.Population, settings.Cohort)
+	settings.Cohort = b.paired(settings.Cohort)
 	a, err := NewSurrogate(b, settings)
 	p, err := plan(a, err)
 	if err == nil {

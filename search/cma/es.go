@@ -69,8 +69,9 @@ func (e *ES) Ask(rng *rand.Rand) [][]float64 {
 	return points
 }
 
-// within draws m + sigma y. A draw out of bounds, which may cover fewer
-// coordinates than there are, is repeated up to 100 times, then clipped.
+// within draws m + sigma y. A point with a coordinate out of its bounds is drawn anew
+// as a whole, up to 100 times; the last draw is clipped. Coordinates beyond the
+// length of the bounds have none.
 func (g *gaussian) within(rng *rand.Rand, lower, upper []float64) []float64 {
 	for attempt := 0; ; attempt++ {
 		x := g.draw(rng)

@@ -28,7 +28,7 @@ func (p *Proposer) individual(x proposal) (mergesearch.Individual, error) {
 	}
 	for i, parent := range x.Parents {
 		if !p.told[parent] {
-			return mergesearch.Individual{}, fmt.Errorf("parent %.20q was not told", parent)
+			return mergesearch.Individual{}, fmt.Errorf("parent %.20q was not told with a fitness", parent)
 		}
 		if slices.Contains(x.Parents[:i], parent) {
 			return mergesearch.Individual{}, fmt.Errorf("parent %s is named twice", parent)

@@ -46,6 +46,9 @@ func program(mode string) {
 		"outside":       {`{"type":"proposals","proposals":[{"genome":{"weight.a":0.5,"weight.b":7}}]}`},
 		"a text":        {`{"type":"proposals","proposals":[{"genome":{"weight.a":0.5,"weight.b":"much"}}]}`},
 		"parent":        {`{"type":"proposals","proposals":[{"genome":{"weight.a":0.5,"weight.b":1},"parents":["c0999"]}]}`},
+		"failed parent": {`{"type":"proposals","proposals":[{"genome":{"weight.a":0.5,"weight.b":1},"parents":["c0000"]}]}`},
+		"more text":     {`{"type":"proposals","proposals":[` + simple + `]} {"type":"proposals"}`},
+		"stray brace":   {`{"type":"proposals","proposals":[` + simple + `]}}`},
 		"operator":      {`{"type":"proposals","proposals":[{"genome":{"weight.a":0.5,"weight.b":1},"operator":"a\u0007"}]}`},
 		"twice":         {`{"type":"proposals","proposals":[` + simple + `]}` + "\n" + `{"type":"proposals","proposals":[` + simple + `]}`},
 		"two, then end": {`{"type":"proposals","proposals":[` + simple + `]}`, `{"type":"proposals","proposals":[` + simple + `],"finished":true}`},
@@ -131,6 +134,9 @@ func TestBrokenPrograms(t *testing.T) {
 		"outside":       "gene weight.b: 7 is outside [0, 1]",
 		"a text":        "gene weight.b: not a number",
 		"parent":        `parent "c0999" was not told`,
+		"failed parent": `parent "c0000" was not told with a fitness`,
+		"more text":     "something follows the JSON document",
+		"stray brace":   "something follows the JSON document",
 		"operator":      "unprintable",
 		"twice":         "nobody asked for",
 		"silent":        "answer the greeting: silent for 50ms",
@@ -144,7 +150,7 @@ func TestBrokenPrograms(t *testing.T) {
 			err := p.Open(t.Context())
 			if err == nil {
 				defer p.Close()
-				p.Tell(nil)
+				p.Tell([]mergesearch.Trial{{State: mergesearch.Failed}})
 				for range 3 {
 					if len(p.Ask()) == 0 {
 						break

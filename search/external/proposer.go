@@ -64,7 +64,7 @@ const maxLine = 64 << 20
 type Proposer struct {
 	options Options
 	round   int
-	told    map[mergesearch.CandidateID]bool
+	told    map[mergesearch.CandidateID]bool // with a fitness
 
 	process  *exec.Cmd
 	in       *os.File // to the program
@@ -221,7 +221,9 @@ func (p *Proposer) Tell(trials []mergesearch.Trial) {
 	}
 	message := tell{Type: "tell", Trials: []trial{}}
 	for _, t := range trials {
-		p.told[t.ID()] = true
+		if _, ok := t.Member(); ok {
+			p.told[t.ID()] = true
+		}
 		message.Trials = append(message.Trials, p.trial(t))
 	}
 	p.send("take trials", message)
@@ -262,6 +264,10 @@ func (p *Proposer) receive(doing, want string) (answer, bool) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&a); err != nil {
 		p.fail(doing, fmt.Errorf("%.120q: %w", line, err))
+		return a, false
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		p.fail(doing, fmt.Errorf("%.120q: something follows the JSON document", line))
 		return a, false
 	}
 	if a.Type != want {

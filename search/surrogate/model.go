@@ -230,6 +230,16 @@ func (m *Model) curve(task int, ability float64) (value, slope float64) {
 	return value, slope
 }
 
+// Expected returns the ability that is expected at a place, by task.
+func (m *Model) Expected(place []float64) []float64 {
+	mean := make([]float64, len(m.tasks))
+	f := m.basis.features(place)
+	for t, q := range m.posteriors {
+		mean[t] = q.at(f)
+	}
+	return mean
+}
+
 // Abilities returns what is expected at a place, by task, and the variance of that
 // expectation.
 func (m *Model) Abilities(place []float64) (mean, variance []float64) {
@@ -257,6 +267,23 @@ func (m *Model) Level(abilities []float64) float64 {
 	return level
 }
 
+// Uncertain returns the level at these abilities and its standard error, to which the
+// variance of each ability adds by itself.
+func (m *Model) Uncertain(abilities, variance []float64) (level, stderr float64) {
+	values := make([]float64, len(abilities))
+	for t := range values {
+		values[t], _ = m.curve(t, abilities[t])
+	}
+	level, _ = m.join(values)
+	for t, value := range values {
+		values[t], _ = m.curve(t, abilities[t]+math.Sqrt(variance[t]))
+		moved, _ := m.join(values)
+		values[t] = value
+		stderr += (moved - level) * (moved - level)
+	}
+	return level, math.Sqrt(stderr)
+}
+
 // softness of the smooth minimum, as a fitness.
 const softness = 0.01
 
@@ -281,14 +308,7 @@ func (m *Model) join(values []float64) (level float64, share []float64) {
 }
 
 // Fitness returns the level expected at a place. Fit comes first.
-func (m *Model) Fitness(place []float64) float64 {
-	mean := make([]float64, len(m.tasks))
-	f := m.basis.features(place)
-	for t, q := range m.posteriors {
-		mean[t] = q.at(f)
-	}
-	return m.Level(mean)
-}
+func (m *Model) Fitness(place []float64) float64 { return m.Level(m.Expected(place)) }
 
 // Maximise climbs the fitness from a place, within the cube and no further than
 // reach from the place in any coordinate, and returns where it ends.

@@ -85,6 +85,21 @@ func TestModelFindsTheMaximum(t *testing.T) {
 	}
 }
 
+// The level's error is that of moving each task's ability by its own.
+func TestUncertain(t *testing.T) {
+	w := newWorld(6)
+	w.ask(40, 20)
+	for _, worst := range []bool{false, true} {
+		w.model.Worst = worst
+		level, stderr := w.model.Uncertain([]float64{0.3, -0.2}, []float64{0.04, 0.09})
+		at := w.model.Level([]float64{0.3, -0.2})
+		want := math.Hypot(w.model.Level([]float64{0.5, -0.2})-at, w.model.Level([]float64{0.3, 0.1})-at)
+		if level != at || math.Abs(stderr-want) > 1e-12 || !(stderr > 0) {
+			t.Errorf("level %v with %v, want %v with %v", level, stderr, at, want)
+		}
+	}
+}
+
 // The items that tell most stand where the candidates do.
 func TestInformativeItemsAreUndecided(t *testing.T) {
 	w := newWorld(6)
