@@ -67,8 +67,11 @@ func (l *loop) ahead(ctx context.Context, cohorts int) error {
 		loop: l, items: l.rungs[len(l.rungs)-1], flight: flight,
 		back: make(chan result), busy: map[*answers]bool{}, came: map[*answers]*result{},
 	}
+	defer cancel()
 	defer func() {
-		cancel()
+		if !p.draining() {
+			cancel()
+		}
 		for ; p.flying > 0; p.flying-- {
 			p.arrive(<-p.back)
 		}
@@ -137,7 +140,10 @@ func (p *pipeline) fill(ctx context.Context) error {
 // returns false when the time ran out before.
 func (p *pipeline) await(ctx context.Context, attempts []*attempt) (bool, error) {
 	for {
-		for len(p.jobs) > 0 && p.flying < max(1, p.Workers) && ctx.Err() == nil && !p.halted() && !p.exhausted(0) {
+		for len(p.jobs) > 0 && p.flying < max(1, p.Workers) && ctx.Err() == nil && !p.draining() && !p.halted() && !p.exhausted(0) {
+			if err := p.ready(ctx); err != nil {
+				return false, err
+			}
 			j := p.jobs[0]
 			p.jobs = p.jobs[1:]
 			p.flying++
@@ -148,6 +154,9 @@ func (p *pipeline) await(ctx context.Context, attempts []*attempt) (bool, error)
 		}
 		if p.exhausted(0) || p.answered(attempts) {
 			return true, nil
+		}
+		if p.flying == 0 && p.draining() {
+			return false, errDrained
 		}
 		if p.flying == 0 {
 			return false, nil
@@ -218,11 +227,11 @@ func (p *pipeline) count(ctx context.Context, a *attempt) error {
 		if err := p.account(ctx, r, &counted); err != nil {
 			return err
 		}
-		if err := p.breaker(r); err != nil {
+		if err := p.judgeResult(ctx, r); err != nil {
 			return err
 		}
 	} else if a.answers.failure == nil {
-		p.streak = 0
+		p.breaker.sound(1)
 	}
 	if !a.answers.failed(p.items) {
 		a.trial.Fingerprint = a.answers.fingerprint

@@ -77,7 +77,7 @@ type job struct {
 	split   mergesearch.Split
 	missing []mergesearch.ItemID
 	before  int                    // tokens that attempts before it in the batch bring from what is known
-	sound   bool                   // an attempt between the job before and this one is known to have answered
+	sound   int                    // attempts between the job before and this one that are known to have answered
 	known   string                 // fingerprint recorded earlier, or empty
 	held    *mergesearch.Candidate // built before, or nil
 }

@@ -60,7 +60,7 @@ func (l *loop) charge(a *answers, split mergesearch.Split, items []mergesearch.I
 // jobs lists what there is to do, one job a recipe, in ask order.
 func (l *loop) jobs(ctx context.Context, attempts []*attempt, split mergesearch.Split, items []mergesearch.ItemID) ([]*job, error) {
 	var jobs []*job
-	planned, known, sound := map[*answers]bool{}, 0, false
+	planned, known, sound := map[*answers]bool{}, 0, 0
 	for _, a := range attempts {
 		if err := l.recall(ctx, a); err != nil {
 			return nil, err
@@ -75,9 +75,9 @@ func (l *loop) jobs(ctx context.Context, attempts []*attempt, split mergesearch.
 				index: len(jobs), attempt: a, trial: a.trial,
 				split: split, missing: missing, before: known, sound: sound, known: a.answers.fingerprint,
 			})
-			sound = false
+			sound = 0
 		} else if a.answers.failure == nil {
-			sound = true
+			sound++
 		}
 		known += a.answers.unused(items)
 	}
@@ -115,7 +115,7 @@ func (a *answers) add(outcomes []mergesearch.Outcome) {
 }
 
 // dispatch runs the jobs in order, at most Workers at a time. After an error, a
-// cancellation or the end of the time it starts no more and waits for those in
+// cancellation, an interruption or the end of the time it starts no more and waits for those in
 // flight.
 func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 	flight, cancel := context.WithCancel(ctx)
@@ -124,9 +124,14 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 	done := make([]*result, len(jobs))
 	var first error
 	started, flying, judged := 0, 0, 0
+	if len(jobs) > 0 {
+		if err := l.ready(ctx); err != nil {
+			return err
+		}
+	}
 	arrived, counted := 0, 0 // tokens: of all results, and of those whose turn came
 	for {
-		if started < len(jobs) && flying < max(1, l.Workers) && flight.Err() == nil && !l.halted() && !l.exhausted(jobs[started].before+arrived) {
+		if started < len(jobs) && flying < max(1, l.Workers) && flight.Err() == nil && !l.draining() && !l.halted() && !l.exhausted(jobs[started].before+arrived) {
 			j := jobs[started]
 			j.held = l.take(j.trial.RecipeID)
 			go func() { results <- l.do(flight, j) }()
@@ -147,7 +152,7 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 		err := r.err
 		for ; judged < started && done[judged] != nil && err == nil; judged++ {
 			if err = l.account(ctx, done[judged], &counted); err == nil {
-				err = l.breaker(done[judged])
+				err = l.judgeResult(ctx, done[judged])
 			}
 		}
 		if err != nil && first == nil {
@@ -162,6 +167,9 @@ func (l *loop) dispatch(ctx context.Context, jobs []*job) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("interrupted: %w", err)
+	}
+	if first == nil && started < len(jobs) && l.draining() {
+		return errDrained
 	}
 	return first
 }
@@ -182,31 +190,6 @@ func (l *loop) settle(r result) {
 		l.progress.ItemAnswers += len(r.outcomes)
 	}
 	l.show()
-}
-
-// breakerLimit is how many candidates in a row one reason may fail.
-const breakerLimit = 5
-
-// breaker follows the results in ask order. What an earlier process recorded may end
-// a row of failures and never makes one: a run that was mended goes on, and one that
-// was killed does not break where the whole one did not.
-func (l *loop) breaker(r *result) error {
-	if l.progress.Phase != PhaseSearch || r.err != nil {
-		return nil
-	}
-	if r.job.sound || r.failure == nil {
-		l.streak = 0
-	}
-	if r.failure == nil {
-		return nil
-	}
-	if r.failure.Code != l.streakCode {
-		l.streak, l.streakCode = 0, r.failure.Code
-	}
-	if l.streak++; l.streak < breakerLimit {
-		return nil
-	}
-	return &BreakerError{Reason: r.failure.Reason, Count: l.streak, Last: r.trial.ID()}
 }
 
 // take hands out a held candidate, or nil.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -167,6 +168,63 @@ func TestFaultsEndTheRun(t *testing.T) {
 		}
 		if live, _ := f.Candidates(); live != 0 {
 			t.Errorf("%d candidates were never released", live)
+		}
+	}
+}
+
+// alternating fails every second candidate of the search from an index on, for one
+// reason or for two.
+type alternating struct {
+	*searchtest.Family
+	from, every int
+	codes       []string
+}
+
+func (b alternating) Build(ctx context.Context, id mergesearch.CandidateID, r mergesearch.Recipe) (mergesearch.Candidate, error) {
+	index, _ := strconv.Atoi(strings.TrimPrefix(string(id), "c"))
+	if n := index - b.from; n >= 0 && n%b.every == 0 {
+		return mergesearch.Candidate{}, &mergesearch.Failure{Reason: mergesearch.Reason{Code: b.codes[n/b.every%len(b.codes)], Text: "no numbers"}}
+	}
+	return b.Family.Build(ctx, id, r)
+}
+
+// Half of the last twenty candidates, failed for one reason, end the run at the same
+// candidate for any number of workers; it goes on when the cause is mended. One in
+// three, or two reasons in turns, are candidates that fail.
+func TestHalfOfTwentyFailuresEndTheRun(t *testing.T) {
+	for _, test := range []struct {
+		algorithm string
+		every     int
+		codes     []string
+		last      mergesearch.CandidateID
+	}{
+		{"random", 2, []string{"degenerate"}, "c0048"},
+		{"random", 3, []string{"degenerate"}, ""},
+		{"random", 2, []string{"degenerate", "io"}, ""},
+		{"m2n2", 2, []string{"degenerate"}, "c0048"},
+	} {
+		for _, workers := range []int{1, 8} {
+			f, rec := searchtest.NewFamily(4, fewItems), searchtest.NewRecorder()
+			plan := must(search.New(test.algorithm, search.Brief{Space: f.Space, Benchmark: f.Benchmark(), Items: f.Items(mergesearch.SearchSplit), Seed: 4, Budget: search.Budget{Candidates: 60}}))
+			with := func(o *search.Options) {
+				o.Algorithm, o.Workers = plan.Algorithm, workers
+				o.Builder = alternating{f, 30, test.every, test.codes}
+			}
+			_, err := search.Run(context.Background(), options(f, rec, with))
+			var breaker *search.BreakerError
+			if errors.As(err, &breaker) != (test.last != "") || test.last == "" && err != nil {
+				t.Fatalf("%v, %d workers: error %v", test, workers, err)
+			}
+			if breaker == nil {
+				continue
+			}
+			if breaker.Count != 10 || breaker.Of > 20 || breaker.Last != test.last {
+				t.Errorf("%v, %d workers: %+v", test, workers, breaker)
+			}
+			plan = must(search.New(test.algorithm, search.Brief{Space: f.Space, Benchmark: f.Benchmark(), Items: f.Items(mergesearch.SearchSplit), Seed: 4, Budget: search.Budget{Candidates: 60}}))
+			if r := run(t, options(f, rec, func(o *search.Options) { o.Algorithm, o.Workers = plan.Algorithm, workers })); r.Candidates != 60 {
+				t.Errorf("%v: the mended run tried %d candidates", test, r.Candidates)
+			}
 		}
 	}
 }

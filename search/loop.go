@@ -34,8 +34,11 @@ type loop struct {
 
 	candidates int // of the search, begun
 	stale      int // cohorts in a row without a new recipe
-	streak     int // failures in a row for streakCode
-	streakCode string
+	breaker    breaker
+
+	noted  mergesearch.CandidateID // the last best candidate that was an event
+	shares map[string]bool         // of budgets that were events
+	filled bool                    // Full has said so
 
 	began    time.Time
 	stop     StopReason
@@ -61,7 +64,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		}
 		defer a.Close()
 	}
-	if o.Budget.Time > 0 {
+	if o.Budget.Time > 0 || o.Full != nil {
 		if l.stopAt, l.stopped, err = o.Recorder.Stopped(ctx); err != nil {
 			return Report{}, err
 		}
@@ -114,15 +117,19 @@ func (l *loop) search(ctx context.Context) error {
 	return nil
 }
 
-// recordStop records a stop that people should know of. That of the time is durable
+// recordStop records a stop that people should know of. That of the time, or of the
+// disk, is durable
 // before anything is begun after it, and holds from then on: a replay in a later
 // process stops at the same trial, whatever its clock says.
 func (l *loop) recordStop(ctx context.Context) error {
+	if err := l.noteStop(ctx); err != nil {
+		return err
+	}
 	switch {
-	case l.stop == StopTime && !l.stopped:
+	case (l.stop == StopTime || l.stop == StopDisk) && !l.stopped:
 		return l.Recorder.Stop(ctx, len(l.trials))
 	case l.stop == StopTokens:
-		return l.Recorder.Event(ctx, "tokens_budget", map[string]any{"candidates": l.progress.Candidates})
+		return l.note(ctx, EventTokens, "", map[string]any{"candidates": l.progress.Candidates})
 	}
 	return nil
 }
@@ -166,6 +173,7 @@ func newLoop(o Options) (*loop, error) {
 		ledger:  map[mergesearch.RecipeID]*answers{},
 		held:    map[mergesearch.RecipeID]mergesearch.Candidate{},
 		spent:   map[mergesearch.Split]int{},
+		shares:  map[string]bool{},
 	}
 	if _, chooses := o.Algorithm.(ItemChooser); !o.Race.fixed() && !chooses && l.lookahead() == 1 {
 		l.estimator = NewEstimator(o.Benchmark, o.Scorer.Items(mergesearch.SearchSplit))
@@ -203,6 +211,9 @@ func (l *loop) chooseItems() {
 // propose asks the algorithm for a cohort. It sets stop when there is nothing to
 // do. The error is that of an algorithm outside the process.
 func (l *loop) propose(ctx context.Context) ([]mergesearch.Individual, error) {
+	if l.draining() {
+		return nil, errDrained
+	}
 	individuals := l.Algorithm.Ask()
 	if a, ok := l.Algorithm.(Outside); ok && a.Err() != nil {
 		if err := ctx.Err(); err != nil {
@@ -220,7 +231,7 @@ func (l *loop) propose(ctx context.Context) ([]mergesearch.Individual, error) {
 	case l.exhausted(0):
 		l.stop = StopTokens
 	case l.expired():
-		l.stop = StopTime
+		l.stop = l.cut()
 	}
 	return individuals, nil
 }
@@ -351,7 +362,7 @@ func (l *loop) closeRung(live []*attempt, rung int) ([]*attempt, error) {
 // suspend leaves a cohort pending when the time is up: none of it counts, and the
 // same call with more time takes it up again.
 func (l *loop) suspend(cohort []*attempt) {
-	l.stop = StopTime
+	l.stop = l.cut()
 	for _, a := range cohort {
 		a.trial.State = mergesearch.Pending
 	}

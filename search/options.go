@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,8 +9,8 @@ import (
 )
 
 // Options is what a run is made of. Algorithm, Seed, Race, Budget (but for its
-// time) and Shortlist decide what is found; Workers, Hold, Now and Progress
-// never do.
+// time) and Shortlist decide what is found; Workers, Hold, Now, Ready, Drain and
+// Progress never do.
 type Options struct {
 	Space     *mergesearch.Space
 	Benchmark mergesearch.Benchmark
@@ -46,6 +47,19 @@ type Options struct {
 	// Now tells the time for durations and for Budget.Time. It is called by
 	// several goroutines at once. Without it durations are zero.
 	Now func() time.Time
+
+	// Ready, if set, is called before anything is begun that is not known already,
+	// from Run's goroutine. It may wait; its error ends the run.
+	Ready func(context.Context) error
+
+	// Full, if set, reports whether the run has used up the space that it may take.
+	// The search then stops as for Budget.Time, with StopDisk. It must return soon.
+	Full func() bool
+
+	// Drain, if set, interrupts the run when it is closed: nothing more is begun,
+	// what is in flight comes to its end and is recorded, and Run returns as it does
+	// when its context is cancelled.
+	Drain <-chan struct{}
 
 	// Progress, if set, is called from Run's goroutine after each change; it must
 	// return soon.

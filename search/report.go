@@ -1,15 +1,11 @@
 package search
 
-import (
-	"fmt"
-
-	"mergesearch"
-)
+import "mergesearch"
 
 // StopReason says why a search ended and the verdict began.
 type StopReason string
 
-// The reasons. A run that stopped for time or tokens is not what its run file
+// The reasons. A run that stopped for time, disk or tokens is not what its run file
 // planned.
 const (
 	StopFinished    StopReason = "finished"     // the algorithm had no more to ask
@@ -17,6 +13,7 @@ const (
 	StopItemAnswers StopReason = "item_answers" // Budget.ItemAnswers
 	StopTokens      StopReason = "tokens"       // Budget.Tokens
 	StopTime        StopReason = "time"         // Budget.Time
+	StopDisk        StopReason = "disk"         // Options.Full
 	StopExhausted   StopReason = "exhausted"    // three cohorts in a row brought no new recipe
 )
 
@@ -36,18 +33,6 @@ type Report struct {
 
 	Reached  []int          // candidates of the search that answered rung i or more
 	Failures map[string]int // failed trials by reason code
-}
-
-// BreakerError ends a run in which one reason failed five candidates in a row:
-// more likely the environment than the candidates.
-type BreakerError struct {
-	Reason mergesearch.Reason // of the last one
-	Count  int
-	Last   mergesearch.CandidateID
-}
-
-func (e *BreakerError) Error() string {
-	return fmt.Sprintf("%d candidates in a row failed for one reason (%s); the last, %s: %s", e.Count, e.Reason.Code, e.Last, e.Reason.Text)
 }
 
 // Phase is a part of a run.

@@ -67,7 +67,7 @@ func (l *loop) finish(ctx context.Context, attempts []*attempt) error {
 		}
 	}
 	l.show()
-	return nil
+	return l.noteFinished(ctx, attempts)
 }
 
 // reach counts the rungs that a trial answered.
@@ -123,16 +123,28 @@ func (l *loop) afford(attempts []*attempt, items []mergesearch.ItemID) []*attemp
 	return attempts
 }
 
-// expired reports whether the search has used up its time, as the clock says or an
-// earlier process recorded. The phases around it always run to their end.
+// expired reports whether the search has used up its time or its disk, as the clock
+// and Full say or an earlier process recorded. The phases around it always run to their end.
 func (l *loop) expired() bool {
 	switch {
-	case l.Budget.Time == 0 || l.progress.Phase != PhaseSearch:
+	case l.Budget.Time == 0 && l.Full == nil || l.progress.Phase != PhaseSearch:
 		return false
 	case l.stopped:
 		return len(l.trials) >= l.stopAt
+	case l.Full != nil && l.Full():
+		l.filled = true
+		return true
 	}
-	return l.now().Sub(l.began) >= l.Budget.Time
+	return l.Budget.Time > 0 && l.now().Sub(l.began) >= l.Budget.Time
+}
+
+// cut names what ends the search when it has expired. Where both are bounded and an
+// earlier process stopped, it is the time.
+func (l *loop) cut() StopReason {
+	if l.filled || l.Budget.Time == 0 {
+		return StopDisk
+	}
+	return StopTime
 }
 
 // halted reports whether no candidate is to be asked any more. After a stop that an

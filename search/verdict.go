@@ -65,7 +65,7 @@ func (l *loop) examine(ctx context.Context, split mergesearch.Split, items []mer
 		if !a.answers.failed(items) {
 			continue
 		}
-		err := l.Recorder.Event(ctx, "finalist_failed", map[string]any{
+		err := l.note(ctx, EventFinalist, string(split)+" "+string(a.trial.ID()), map[string]any{
 			"candidate": a.trial.ID(), "split": split, "reason": a.answers.failure.Code, "text": a.answers.failure.Text,
 		})
 		if err != nil {

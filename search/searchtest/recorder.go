@@ -25,10 +25,14 @@ type Recorder struct {
 	recipes map[mergesearch.RecipeID]*mergesearch.Known
 	twice   int // items recorded again
 	stopped []int
-	Events  []string
+	Events  []string // kinds
+	Notes   []string // kinds and keys of those that are kept once
 }
 
-var _ search.Recorder = (*Recorder)(nil)
+var (
+	_ search.Recorder = (*Recorder)(nil)
+	_ search.Journal  = (*Recorder)(nil)
+)
 
 // NewRecorder returns an empty one.
 func NewRecorder() *Recorder {
@@ -125,6 +129,20 @@ func (r *Recorder) Event(ctx context.Context, kind string, _ map[string]any) err
 		return err
 	}
 	r.Events = append(r.Events, kind)
+	return nil
+}
+
+// Once keeps the kind, and the kind with its key, unless the two are there.
+func (r *Recorder) Once(ctx context.Context, kind, key string, _ map[string]any) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.Contains(r.Notes, kind+" "+key) {
+		return nil
+	}
+	if err := r.write(ctx); err != nil {
+		return err
+	}
+	r.Events, r.Notes = append(r.Events, kind), append(r.Notes, kind+" "+key)
 	return nil
 }
 
