@@ -226,6 +226,9 @@ func (e *Evaluator) askOnce(ctx context.Context, c mergesearch.Candidate, places
 	}
 	a := e.asking(p, session, places)
 	a.detail, a.done = detail, done
+	if isAfresh(ctx) {
+		a.memory = nil
+	}
 	err = a.all(ctx)
 	if session.Check != nil && ctx.Err() == nil {
 		if lost := session.Check(ctx); lost != nil {

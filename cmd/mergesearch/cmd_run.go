@@ -33,6 +33,7 @@ type runFlags struct {
 	workers     int
 	fork        bool
 	requireGain bool
+	backupEvery time.Duration
 	device      deviceFlag
 }
 
@@ -58,6 +59,7 @@ with the same command, and the result is the same.`,
 	c.Flags().IntVar(&f.workers, "workers", 2, "candidates in flight; never changes the result")
 	f.device.add(c, "auto")
 	c.Flags().BoolVar(&f.fork, "fork", false, "start a new run beside an existing directory")
+	c.Flags().DurationVar(&f.backupEvery, "backup-every", 15*time.Minute, "time between two backups of the store, three kept; 0 for none")
 	c.Flags().BoolVar(&f.requireGain, "require-gain", false, "exit with code 9 when no candidate beats the best parent")
 	return c
 }
@@ -67,6 +69,9 @@ func run(c *cobra.Command, path string, f runFlags) error {
 	file, err := runfile.Read(path)
 	if err != nil {
 		return err
+	}
+	if f.backupEvery < 0 {
+		return &mergesearch.InputError{Field: "--backup-every", Problem: "cannot be negative", Hint: "such as 15m, or 0 for no backups"}
 	}
 	if f.workers < 1 {
 		return &mergesearch.InputError{Field: "--workers", Problem: "must be at least 1", Hint: "2 suits most machines"}
@@ -83,6 +88,10 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		dir = unusedBeside(dir)
 	}
 	began := time.Now()
+	last, words, crashed := lastWords(dir)
+	if crashed { // before the models are opened, which may be what it died of
+		fmt.Fprintln(c.ErrOrStderr(), oneLine(words))
+	}
 	s, err := openSession(ctx, file, f.device)
 	if err != nil {
 		return err
@@ -107,7 +116,16 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	s.remember(db)
-	if err := s.finish(ctx, c, db, dir, options, path); err != nil {
+	n, err := s.newNight(ctx, c, db, dir, f)
+	if err != nil {
+		return err
+	}
+	defer n.end()
+	if crashed {
+		n.journal.aside(eventCrash, map[string]any{"text": words, "in_flight": flight(last.InFlight), "pid": last.PID, "since": last.Since})
+	}
+	if err := s.finish(ctx, n, options, path); err != nil {
+		n.ended(ctx, err)
 		return err
 	}
 	summary, err := summarize(ctx, db.Reader, dir)
@@ -169,47 +187,73 @@ func (s *session) freeze(ctx context.Context, db *store.DB, id mergesearch.RunID
 
 // finish brings the run to its verdict, unless an earlier process did, and writes
 // the winner's checkpoint.
-func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, dir string, options search.Options, path string) error {
+func (s *session) finish(ctx context.Context, n *night, options search.Options, path string) error {
 	var none *store.NotFoundError
-	ending, err := db.Ending(ctx)
+	ending, err := n.journal.Ending(ctx)
 	if errors.As(err, &none) {
-		ending, err = s.search(ctx, c, db, dir, options)
+		ending, err = s.search(ctx, n, options)
+	}
+	if err == nil {
+		err = s.writeBest(ctx, n, ending.Result.Best)
 	}
 	if errors.Is(err, context.Canceled) {
-		hint := fmt.Sprintf("everything reported done is kept; continue with: mergesearch run %s --dir %s --seed %d", shellWord(path), shellWord(dir), s.file.Seed)
+		hint := fmt.Sprintf("everything reported done is kept; continue with: mergesearch run %s --dir %s --seed %d", shellWord(path), shellWord(n.dir), s.file.Seed)
 		return &outcome{code: exitInterrupted, text: "interrupted", hint: hint}
 	}
-	if err != nil {
-		return err
-	}
-	best := filepath.Join(dir, "best")
+	return err
+}
+
+// writeBest writes the winner's checkpoint, unless it is there.
+func (s *session) writeBest(ctx context.Context, n *night, winner mergesearch.Finalist) error {
+	best := filepath.Join(n.dir, "best")
 	if _, err := os.Stat(filepath.Join(best, "COMPLETE")); err == nil {
 		return nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = s.engine.Write(ctx, ending.Result.Best.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models})
-	return err
+	if err := n.disk.ready(ctx); err != nil {
+		return err
+	}
+	defer n.marker.does("writing", winner.Candidate)()
+	err := n.disk.retry(ctx, func() error {
+		_, err := s.engine.Write(ctx, winner.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return n.journal.Once(ctx, eventCheckpoint, string(winner.RecipeID), map[string]any{"out": best, "candidate": winner.Candidate})
 }
 
 // search runs the loop and records its ending.
-func (s *session) search(ctx context.Context, c *cobra.Command, db *store.DB, dir string, options search.Options) (store.Ending, error) {
-	status := newStatusLine(c.ErrOrStderr())
-	defer status.done()
-	watch := &watcher{line: status, began: time.Now()}
-	options.Recorder = db
-	options.Progress = watch.update
-	s.announce(status, dir, options.Workers)
-	found, err := search.Run(ctx, options)
+func (s *session) search(ctx context.Context, n *night, options search.Options) (store.Ending, error) {
+	s.announce(n.line, n.dir, options.Workers)
+	if err := n.begin(ctx, options.Workers); err != nil {
+		return store.Ending{}, err
+	}
+	stop := n.look(ctx, s)
+	defer stop()
+	found, err := search.Run(ctx, n.options(s, options))
 	if err != nil {
 		return store.Ending{}, err
 	}
-	peeks, err := heldOutPeeks(ctx, db.Reader, dir)
+	peeks, err := heldOutPeeks(ctx, n.journal.Reader, n.dir)
 	if err != nil {
 		return store.Ending{}, err
 	}
-	return db.SetEnding(ctx, store.Ending{
-		Status: "done", StopReason: string(found.Stop), Result: found.Result, HeldOutPeeks: peeks, Faults: int(s.evaluator.Retries()),
+	var ending store.Ending
+	err = n.disk.retry(ctx, func() (err error) {
+		ending, err = n.journal.SetEnding(ctx, store.Ending{
+			Status: "done", StopReason: string(found.Stop), Result: found.Result, HeldOutPeeks: peeks, Faults: int(s.evaluator.Retries()),
+		})
+		return err
+	})
+	if err != nil {
+		return ending, err
+	}
+	v := found.Result.Verdict
+	return ending, n.journal.Once(ctx, eventVerdict, "", map[string]any{
+		"winner": found.Result.Best.Candidate, "best_parent": found.Result.BestParent, "beats_best_parent": v.BeatsBestParent, "gain": v.Gain, "p_value": v.PValue,
 	})
 }
 
@@ -230,6 +274,8 @@ func verdictCode(s report.Summary, requireGain bool) error {
 	switch {
 	case s.StopReason == string(search.StopTime):
 		return &outcome{code: exitBudget, text: "the time budget ended the search early", hint: "raise budget.hours and start it with --fork, or take the verdict as it is"}
+	case s.StopReason == string(search.StopDisk):
+		return &outcome{code: exitBudget, text: "the disk budget ended the search early", hint: "raise budget.disk and start it with --fork, or take the verdict as it is"}
 	case s.StopReason == string(search.StopTokens):
 		return &outcome{code: exitBudget, text: "the token budget ended the search early", hint: "raise budget.tokens and start it with --fork, or take the verdict as it is"}
 	case float64(s.Missing) > missingLimit*float64(s.ItemAnswers):

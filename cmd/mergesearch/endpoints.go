@@ -74,7 +74,7 @@ func (s *session) openServers(ctx context.Context, e runfile.Endpoint) (*endpoin
 	}
 	o := endpoint.ServerOptions{
 		Model: e.Model, APIKey: key, Command: e.Command, Args: e.Args, Servers: e.Servers, Devices: e.Devices, Environment: os.Environ(),
-		Parents: parents, Write: writeInto, WriteGGUF: writeIntoGGUF, Storage: e.Storage, LoadOnce: e.LoadOnce,
+		Parents: parents, Write: writeInto, WriteGGUF: writeIntoGGUF, Storage: e.Storage, LoadOnce: e.LoadOnce, Swapped: s.swaps.add,
 	}
 	if e.URL != "" {
 		o.URLs = []string{e.URL}

@@ -56,6 +56,7 @@ type session struct {
 	why       string // what the algorithm says of its choice
 	chat      eval.ChatTemplate
 	notes     []string // what the user should know before the search begins
+	swaps     swapLog  // what servers report
 }
 
 // openSession checks everything that can be checked without reading a tensor:

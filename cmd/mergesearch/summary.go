@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -36,6 +37,9 @@ func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary
 		Failures: map[string]int{}, Faults: map[string]int{},
 	}
 	describeTrials(&s, trials)
+	if s.Drift, err = driftOf(ctx, r); err != nil {
+		return s, err
+	}
 	if s.PopulationHash, err = r.PopulationHash(ctx); err != nil {
 		return s, err
 	}
@@ -57,6 +61,26 @@ func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary
 		}
 	}
 	return s, err
+}
+
+// driftOf adds up what the looks at a server found.
+func driftOf(ctx context.Context, r *store.Reader) (report.Drift, error) {
+	var d report.Drift
+	events, err := r.Events(ctx, 0, 0)
+	for _, e := range events {
+		if e.Kind != eventDrift {
+			continue
+		}
+		var a struct {
+			Items, Changed int
+			Alarm          bool
+		}
+		if err := json.Unmarshal(e.Attrs, &a); err != nil {
+			return d, err
+		}
+		d.Checks, d.Items, d.Changed, d.Alarms = d.Checks+1, d.Items+a.Items, d.Changed+a.Changed, d.Alarms+boolInt(a.Alarm)
+	}
+	return d, err
 }
 
 func complete(dir string) bool {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"mergesearch"
@@ -9,32 +10,46 @@ import (
 	"mergesearch/search"
 )
 
-// watcher turns the loop's progress into a status line and into lines for what
-// changes a decision. The loop calls it from one goroutine.
+// watcher turns the loop's progress into a status line. It is safe for concurrent use.
 type watcher struct {
 	line  *statusLine
 	began time.Time
+
+	mu    sync.Mutex
+	last  search.Progress
 	phase search.Phase
-	best  search.Standing
 
 	searchBegan time.Time
 	before      int // candidates that were already there when this process began to search
 }
 
 func (w *watcher) update(p search.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last = p
 	if p.Phase != w.phase {
 		w.phase = p.Phase
 		if p.Phase == search.PhaseSearch {
 			w.searchBegan, w.before = time.Now(), p.Candidates
 		}
 	}
-	if p.Phase == search.PhaseSearch && p.Best.Score.Items > 0 && p.Best.Candidate != w.best.Candidate {
-		if w.best.Candidate != "" {
-			w.line.say("%6s  %s is the best so far: %s (best parent %.3f)", since(w.began), p.Best.Candidate, fitness(p.Best.Score), p.BestParent.Score.Fitness)
-		}
-		w.best = p.Best
-	}
 	w.line.show(func() string { return w.status(p) })
+}
+
+// tick shows the status again: the time left changes also while nothing else does.
+func (w *watcher) tick() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phase != "" {
+		w.line.show(func() string { return w.status(w.last) })
+	}
+}
+
+// progress returns the last that the loop said.
+func (w *watcher) progress() search.Progress {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
 }
 
 // status is the one line: done, best so far with its error, best parent, time left.

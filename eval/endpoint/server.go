@@ -27,6 +27,7 @@ type server struct {
 	restart bool   // its weights are only ever changed by a restart
 	dirty   bool   // what it holds is unknown: start it again before anything else
 	voided  int    // sessions voided in a row
+	why     error  // the last session was voided; nil: it was not
 }
 
 // lost says that a server is of no more use.
@@ -71,6 +72,10 @@ func (s *server) load(ctx context.Context, c mergesearch.Candidate, p *placed) (
 		}
 		s.pool.doubt(s, c.ID, report.Doubt, doubted)
 	}
+	report.Doubt = errorOr(report.Doubt, s.why)
+	if s.why = nil; report.Doubt == nil && s.process != nil {
+		report.Doubt = s.gone(s.process)()
+	}
 	if s.attached() {
 		return report, s.again(ctx, c, p, &report)
 	}
@@ -112,6 +117,14 @@ func (s *server) change(ctx context.Context, c mergesearch.Candidate, p *placed,
 	}
 	_, err = s.accept(c, second)
 	return err
+}
+
+// errorOr returns the first error there is.
+func errorOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
 }
 
 func (s *server) swap(ctx context.Context, p *placed, r *SwapReport) error {
@@ -361,7 +374,7 @@ func (s *server) check(ctx context.Context, c mergesearch.Candidate) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	s.dirty, s.holds = true, ""
+	s.dirty, s.holds, s.why = true, "", err
 	s.voided++
 	s.pool.doubt(s, c.ID, err, func(n *Counts) { n.Voided++ })
 	return fmt.Errorf("%w: %w", eval.ErrSessionLost, err)

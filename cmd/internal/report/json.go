@@ -35,6 +35,7 @@ type Document struct {
 	PopulationHash string         `json:"population_hash"`
 	Failures       map[string]int `json:"failures"`
 	Faults         map[string]int `json:"faults"`
+	Drift          *Drift         `json:"drift,omitempty"` // null where nothing was asked again
 	BestDir        string         `json:"best_dir,omitempty"`
 	Seconds        float64        `json:"seconds,omitempty"`
 }
@@ -130,6 +131,9 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{}, Shortlist: []Shortlisted{},
 		FailedParents: s.FailedParents, HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
 		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
+	}
+	if s.Drift.Checks > 0 {
+		d.Drift = &s.Drift
 	}
 	for i, n := range s.Reached {
 		if i < len(s.RungItems) && s.RungItems[i] > 0 {

@@ -39,7 +39,16 @@ type Summary struct {
 	HeldoutPeeks   int // earlier openings of the same held-out items by other runs
 	PopulationHash string
 	Faults         map[string]int // infrastructure faults by kind, all retried
+	Drift          Drift          // of a server outside this process
 	BestDir        string         // directory of the winning checkpoint; empty when not written
+}
+
+// Drift says how often the best parent was asked some items again, and what came of it.
+type Drift struct {
+	Checks  int `json:"checks"`
+	Items   int `json:"items"`   // asked again, all checks together
+	Changed int `json:"changed"` // answered otherwise
+	Alarms  int `json:"alarms"`  // checks with more of these than chance explains: the server changed
 }
 
 // FailedParent is a parent that could not be asked, and why.

@@ -71,6 +71,9 @@ func rungs(b *strings.Builder, s Summary) {
 	for _, code := range codes {
 		fmt.Fprintf(b, "failed: %d candidates, %s\n", s.Failures[code], Plain(code))
 	}
+	if d := s.Drift; d.Alarms > 0 {
+		fmt.Fprintf(b, "warning: the server changed: in %d of %d checks the best parent answered otherwise (%d of %d items)\n", d.Alarms, d.Checks, d.Changed, d.Items)
+	}
 	for _, p := range s.FailedParents {
 		fmt.Fprintf(b, "failed parent: %s: %s\n", Plain(p.Name), Plain(p.Text))
 	}

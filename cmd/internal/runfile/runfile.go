@@ -150,6 +150,7 @@ type Budget struct {
 	Answers    int     `yaml:"answers" json:"answers,omitempty"` // item answers of the search
 	Tokens     int     `yaml:"tokens" json:"tokens,omitempty"`   // of prompts and completions of these answers
 	Hours      float64 `yaml:"hours" json:"hours,omitempty"`
+	Disk       float64 `yaml:"disk" json:"disk,omitempty"` // gigabytes that the run directory may take; no end by itself
 }
 
 // Endpoint is the inference server that answers. Most keys are of some kinds only.
@@ -211,6 +212,7 @@ const (
 	maxPopulation = 1_000_000
 	maxHours      = 100_000 // eleven years
 	maxKnots      = 64
+	maxDisk       = 1e9 // gigabytes
 )
 
 // maxFileBytes is far above any run file and far below any accident.
@@ -300,7 +302,7 @@ func (r *RunFile) check() error {
 		return refuse("race.items", fmt.Sprintf("unknown choice of items %q", r.Race.Items), "fixed, fresh or undecided")
 	case !(r.Race.Keep > 0 && r.Race.Keep <= 1):
 		return refuse("race.keep", fmt.Sprintf("%v is not a share", r.Race.Keep), "give the share of a cohort that goes on, above 0 and up to 1")
-	case r.Budget == Budget{}:
+	case r.Budget == Budget{Disk: r.Budget.Disk}:
 		return refuse("budget", "missing", "for example budget: {candidates: 200}")
 	}
 	for _, n := range []struct {
@@ -315,6 +317,7 @@ func (r *RunFile) check() error {
 		{"budget.answers", float64(r.Budget.Answers), math.MaxInt},
 		{"budget.tokens", float64(r.Budget.Tokens), math.MaxInt},
 		{"budget.hours", r.Budget.Hours, maxHours},
+		{"budget.disk", r.Budget.Disk, maxDisk},
 	} {
 		if !(n.value >= 0) {
 			return refuse(n.field, "cannot be negative", "leave it out for the default")
