@@ -47,10 +47,11 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":     commandCode,
-			"killed":   commandKilled,
-			"truncate": commandTruncate,
-			"setbytes": commandSetBytes,
+			"code":        commandCode,
+			"killed":      func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Kill) },
+			"interrupted": func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Interrupt) },
+			"truncate":    commandTruncate,
+			"setbytes":    commandSetBytes,
 		},
 		RequireUniqueNames: true,
 	})
@@ -75,12 +76,12 @@ func commandCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// commandKilled runs the program and kills it with SIGKILL after so many
-// milliseconds: killed 500 run run.yaml. Ending before is fine too.
-func commandKilled(ts *testscript.TestScript, neg bool, args []string) {
+// commandEnded runs the program and sends it a signal after so many milliseconds, such
+// as killed 500 run run.yaml. Ending before is fine too.
+func commandEnded(ts *testscript.TestScript, neg bool, args []string, signal os.Signal) {
 	after, err := strconv.Atoi(args[0])
 	if neg || err != nil {
-		ts.Fatalf("usage: killed MILLISECONDS ARG...")
+		ts.Fatalf("usage: killed|interrupted MILLISECONDS ARG...")
 	}
 	path, err := exec.LookPath("mergesearch")
 	if err != nil {
@@ -92,7 +93,7 @@ func commandKilled(ts *testscript.TestScript, neg bool, args []string) {
 	if err := c.Start(); err != nil {
 		ts.Fatalf("%v", err)
 	}
-	timer := time.AfterFunc(time.Duration(after)*time.Millisecond, func() { _ = c.Process.Kill() })
+	timer := time.AfterFunc(time.Duration(after)*time.Millisecond, func() { _ = c.Process.Signal(signal) })
 	_ = c.Wait()
 	timer.Stop()
 }
