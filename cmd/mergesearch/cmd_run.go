@@ -107,11 +107,20 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	s.remember(db)
+	if s.accounts, err = s.keepAccounts(ctx, db, dir, began, &options); err != nil {
+		return err
+	}
 	if err := s.finish(ctx, c, db, dir, options, path); err != nil {
 		return err
 	}
 	summary, err := summarize(ctx, db.Reader, dir)
 	if err != nil {
+		return err
+	}
+	if err := s.accounts.close(ctx); err != nil {
+		return err
+	}
+	if summary.Planned, err = planned(ctx, db.Reader, summary); err != nil {
 		return err
 	}
 	summary.Elapsed = time.Since(began)
@@ -198,7 +207,7 @@ func (s *session) search(ctx context.Context, c *cobra.Command, db *store.DB, di
 	defer status.done()
 	watch := &watcher{line: status, began: time.Now()}
 	options.Recorder = db
-	options.Progress = watch.update
+	options.Progress = s.accounts.follow(ctx, watch.update)
 	s.announce(status, dir, options.Workers)
 	found, err := search.Run(ctx, options)
 	if err != nil {

@@ -36,6 +36,7 @@ type Document struct {
 	Failures       map[string]int `json:"failures"`
 	Faults         map[string]int `json:"faults"`
 	BestDir        string         `json:"best_dir,omitempty"`
+	Planned        *Planned       `json:"planned,omitempty"`
 	Seconds        float64        `json:"seconds,omitempty"`
 }
 
@@ -129,7 +130,7 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Tokens: s.Tokens, Requests: s.Requests,
 		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{}, Shortlist: []Shortlisted{},
 		FailedParents: s.FailedParents, HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
-		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
+		Failures: s.Failures, Faults: s.Faults, Planned: s.Planned, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
 	}
 	for i, n := range s.Reached {
 		if i < len(s.RungItems) && s.RungItems[i] > 0 {

@@ -39,6 +39,7 @@ type Summary struct {
 	HeldoutPeeks   int // earlier openings of the same held-out items by other runs
 	PopulationHash string
 	Faults         map[string]int // infrastructure faults by kind, all retried
+	Planned        *Planned       // nil: no plan was recorded
 	BestDir        string         // directory of the winning checkpoint; empty when not written
 }
 
