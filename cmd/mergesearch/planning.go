@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,14 +44,29 @@ func (s *session) estimate(w plan.Work, costs *plan.Costs) plan.Estimate {
 	e := plan.New(w, costs)
 	handed := int64(0)
 	base, _ := s.engine.Model(s.baseName())
-	if !slices.Contains([]string{"embedded"}, s.file.Endpoint.Kind) { // candidates are files while they are loaded and served
+	if s.file.Endpoint.Kind != "embedded" { // candidates are files while they are loaded and served
 		handed = 2 * int64(max(1, s.file.Endpoint.Servers)) * base.MappedBytes()
 	}
-	e.Disk(s.space, base.MappedBytes()+smallFiles(base.Files()), handed)
+	items := 0
+	for _, t := range s.tasks {
+		for _, split := range []mergesearch.Split{mergesearch.SearchSplit, mergesearch.ValidationSplit, mergesearch.HeldOutSplit} {
+			items += len(t.Items(split))
+		}
+	}
+	e.Disk(plan.Store{Genes: len(s.space.Genes), Items: items}, base.MappedBytes()+smallFiles(base.Files()), handed)
 	if p := s.file.Price; p != nil {
 		e.Priced(plan.Price{Input: p.Input, Output: p.Output, Hour: p.Hour})
 	}
 	return e
+}
+
+// held bounds the candidates that are kept in memory between two rungs.
+func (s *session) held(w plan.Work) int64 {
+	if len(w.Rungs) < 2 {
+		return 0
+	}
+	base, _ := s.engine.Model(s.baseName())
+	return int64(s.hold()) * base.MappedBytes()
 }
 
 func smallFiles(files map[string][]byte, err error) (n int64) {
@@ -222,7 +237,9 @@ func (a *accounts) again(ctx context.Context, costs plan.Costs) error {
 			return nil // the run goes on with the first plan
 		}
 	}
-	return a.db.Event(ctx, planEvent, a.s.estimate(w, &costs).Attrs(costs.Source))
+	e := a.s.estimate(w, &costs)
+	e.Grow(a.s.held(w))
+	return a.db.Event(ctx, planEvent, e.Attrs(costs.Source))
 }
 
 // close records what the run took, if this process did a part of it.
@@ -243,11 +260,15 @@ func (a *accounts) close(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	disk, err := bytesIn(ctx, a.db.Reader)
+	if err != nil {
+		return err
+	}
 	costs.Start, costs.MemoryBytes = a.start, peakMemory()
 	took := actual{
 		Sources: sources, Seconds: time.Since(a.began).Seconds(), Resumed: a.resumed, Memory: costs.MemoryBytes, Costs: costs,
 		Tokens: counts.Tokens[mergesearch.SearchSplit] + counts.Tokens[mergesearch.ValidationSplit] + counts.Tokens[mergesearch.HeldOutSplit],
-		Disk:   bytesIn(a.dir),
+		Disk:   disk,
 	}
 	text, err := json.Marshal(took)
 	if err != nil {
@@ -260,18 +281,22 @@ func (a *accounts) close(ctx context.Context) error {
 	return a.db.Event(ctx, actualEvent, attrs)
 }
 
-// bytesIn adds up the files of a run directory, the log of the database left out: it
-// is folded in when the run is closed.
-func bytesIn(dir string) (n int64) {
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && filepath.Base(path) != store.FileName+"-wal" && filepath.Base(path) != store.FileName+"-shm" {
+// bytesIn adds up what a run leaves on the disk: its files, with the database as it
+// will be when its log is folded in.
+func bytesIn(ctx context.Context, r *store.Reader) (int64, error) {
+	n, err := r.Bytes(ctx)
+	if err != nil {
+		return 0, err
+	}
+	_ = filepath.WalkDir(r.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() && !strings.HasPrefix(filepath.Base(path), store.FileName) {
 			if info, err := d.Info(); err == nil {
 				n += info.Size()
 			}
 		}
 		return nil
 	})
-	return n
+	return n, nil
 }
 
 // peakMemory is the most that this process held, shared pages included; 0 where the

@@ -60,23 +60,40 @@ func (e *Estimate) Priced(p Price) {
 	e.Cost = (e.PromptTokens*p.Input+e.CompletionTokens*p.Output)/1e6 + e.SecondsP50/3600*p.Hour
 }
 
-// Records are the bytes that a store takes: seen in runs of the quickstart, see
-// docs/log/plan.md.
+// Bytes that a store takes, as seen in runs of the quickstart (docs/log/plan.md).
 const (
-	emptyRecords  = 200 << 10
-	trialRecords  = 1400 // and what its genome takes, twice
-	geneRecords   = 26
-	answerRecords = 62
+	emptyRecords  = 150 << 10
+	itemRecords   = 95
+	trialRecords  = 1600 // and what each gene takes, in genome and recipe
+	geneRecords   = 98
+	answerRecords = 25
+	textRecords   = 4       // a token of a completion beyond the first few
+	shortText     = 8
 	logBytes      = 4 << 20 // the write-ahead log before it is folded in
 )
 
+// Store is what the records of a run are of.
+type Store struct{ Genes, Items int }
+
 // Disk fills in what the disk must hold: the records, the winner, and what servers are
 // handed.
-func (e *Estimate) Disk(s *mergesearch.Space, winner, handed int64) {
-	records := int64(emptyRecords + e.Trials*(trialRecords+geneRecords*len(s.Genes)) + e.Answers()*answerRecords)
-	e.DiskBytes = records + winner
+func (e *Estimate) Disk(s Store, winner, handed int64) {
+	records := int64(emptyRecords + s.Items*itemRecords + e.Trials*(trialRecords+geneRecords*s.Genes) + e.Answered*answerRecords)
+	e.DiskBytes = records + int64(max(0, e.CompletionTokens-shortText*float64(e.Answered))*textRecords) + winner
 	e.PeakBytes = e.DiskBytes + logBytes + handed
 }
+
+// Grow adds to a process's memory, measured when the parents had answered, what a
+// search adds: candidates held between two rungs, and answers, twice for the garbage
+// that lies about.
+func (e *Estimate) Grow(held int64) {
+	if e.MemoryBytes > 0 {
+		e.MemoryBytes += held + 2*answerMemory*int64(e.Answered)
+	}
+}
+
+// answerMemory is what an answer takes in the loop's ledger.
+const answerMemory = 300
 
 // Attrs are what a run records of its plan. What is unknown is left out.
 func (e Estimate) Attrs(source string) map[string]any {
