@@ -67,7 +67,7 @@ const (
 	trialRecords  = 1600 // and what each gene takes, in genome and recipe
 	geneRecords   = 98
 	answerRecords = 25
-	textRecords   = 4       // a token of a completion beyond the first few
+	textRecords   = 4 // a token of a completion beyond the first few
 	shortText     = 8
 	logBytes      = 4 << 20 // the write-ahead log before it is folded in
 )
