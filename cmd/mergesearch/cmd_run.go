@@ -110,17 +110,15 @@ func run(c *cobra.Command, path string, f runFlags) error {
 	if s.accounts, err = s.keepAccounts(ctx, db, dir, began, &options); err != nil {
 		return err
 	}
+	defer s.accounts.waiting.Wait()
 	if err := s.finish(ctx, c, db, dir, options, path); err != nil {
-		return err
-	}
-	summary, err := summarize(ctx, db.Reader, dir)
-	if err != nil {
 		return err
 	}
 	if err := s.accounts.close(ctx); err != nil {
 		return err
 	}
-	if summary.Planned, err = planned(ctx, db.Reader, summary); err != nil {
+	summary, err := summarize(ctx, db.Reader, dir)
+	if err != nil {
 		return err
 	}
 	summary.Elapsed = time.Since(began)

@@ -197,8 +197,8 @@ func (s *session) keepAccounts(ctx context.Context, db *store.DB, dir string, be
 		return nil, err
 	}
 	w, err := s.rehearse(ctx, o.Workers, costs)
-	if err != nil {
-		return nil, err
+	if err != nil { // the search itself says what is wrong, if anything is
+		return a, ctx.Err()
 	}
 	a.work = &w
 	a.start = time.Since(began).Seconds()
