@@ -79,7 +79,7 @@ func (db *DB) Stop(ctx context.Context, trials int) error {
 // none.
 func (db *DB) Stopped(ctx context.Context) (int, bool, error) {
 	var trials int
-	err := db.pool.QueryRowContext(ctx, `SELECT attrs ->> 'trials' FROM event WHERE kind = ? AND attrs ->> 'trials' IS NOT NULL ORDER BY seq LIMIT 1`, timeBudget).Scan(&trials)
+	err := db.Reader.pool.QueryRowContext(ctx, `SELECT attrs ->> 'trials' FROM event WHERE kind = ? AND attrs ->> 'trials' IS NOT NULL ORDER BY seq LIMIT 1`, timeBudget).Scan(&trials)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, false, nil
 	}
