@@ -68,3 +68,12 @@ func (r *Reader) Counts(ctx context.Context) (Counts, error) {
 	})
 	return c, err
 }
+
+// Bytes returns the size of the database with its log folded in.
+func (r *Reader) Bytes(ctx context.Context) (int64, error) {
+	var n int64
+	err := r.view(ctx, "measure", func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`).Scan(&n)
+	})
+	return n, err
+}

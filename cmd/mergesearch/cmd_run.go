@@ -116,7 +116,11 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	s.remember(db)
-	n, err := s.newNight(ctx, c, db, dir, f)
+	if s.accounts, err = s.keepAccounts(ctx, db, dir, began, &options); err != nil {
+		return err
+	}
+	defer s.accounts.waiting.Wait()
+	n, err := s.newNight(ctx, c, db, dir, f, options)
 	if err != nil {
 		return err
 	}
@@ -126,6 +130,9 @@ func run(c *cobra.Command, path string, f runFlags) error {
 	}
 	if err := s.finish(ctx, n, options, path); err != nil {
 		n.ended(ctx, err)
+		return err
+	}
+	if err := s.accounts.close(ctx); err != nil {
 		return err
 	}
 	summary, err := summarize(ctx, db.Reader, dir)
@@ -233,7 +240,7 @@ func (s *session) search(ctx context.Context, n *night, options search.Options) 
 	}
 	stop := n.look(ctx, s)
 	defer stop()
-	found, err := search.Run(ctx, n.options(s, options))
+	found, err := search.Run(ctx, n.options(ctx, s, options))
 	if err != nil {
 		return store.Ending{}, err
 	}

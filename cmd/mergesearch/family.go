@@ -36,6 +36,9 @@ func (s *session) checkFamily() error {
 	}
 	byDigest := map[string]string{}
 	for _, name := range append([]string{s.baseName()}, s.expertNames()...) {
+		if s.headers {
+			break
+		}
 		checkpoint, _ := s.engine.Model(name)
 		if twin, same := byDigest[checkpoint.Digest()]; same {
 			s.note("%s holds the same weights as %s", name, twin)

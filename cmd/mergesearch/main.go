@@ -61,7 +61,7 @@ into one better model, and proves on held-out items that it is better.
 	})
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
-		newRunCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newExportCommand(),
+		newRunCommand(), newInitCommand(), newPlanCommand(), newDoctorCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newExportCommand(),
 		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(),
 		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)

@@ -36,7 +36,7 @@ type night struct {
 }
 
 // newNight prepares a run whose store is open. End ends it.
-func (s *session) newNight(ctx context.Context, c *cobra.Command, db *store.DB, dir string, f runFlags) (*night, error) {
+func (s *session) newNight(ctx context.Context, c *cobra.Command, db *store.DB, dir string, f runFlags, o search.Options) (*night, error) {
 	files, err := s.parentFiles()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *session) newNight(ctx context.Context, c *cobra.Command, db *store.DB, 
 	n.journal = &journal{DB: db, line: n.line, began: time.Now(), disk: n.disk}
 	n.disk.say = n.journal.aside
 	n.watch = &watcher{line: n.line, began: n.journal.began}
-	n.stages = &stages{Builder: s.builder(), Scorer: s.evaluator, files: files, marker: n.marker, retry: n.disk.retry}
+	n.stages = &stages{Builder: o.Builder, Scorer: o.Scorer, files: files, marker: n.marker, retry: n.disk.retry}
 	return n, nil
 }
 
@@ -96,8 +96,8 @@ func (n *night) look(ctx context.Context, s *session) (stop func()) {
 }
 
 // options completes those of the search.
-func (n *night) options(s *session, o search.Options) search.Options {
-	o.Recorder, o.Progress, o.Drain = n.journal, n.watch.update, n.drain
+func (n *night) options(ctx context.Context, s *session, o search.Options) search.Options {
+	o.Recorder, o.Progress, o.Drain = n.journal, s.accounts.follow(ctx, n.watch.update), n.drain
 	o.Builder, o.Scorer = n.stages, n.stages
 	if n.limit > 0 {
 		o.Full = n.disk.full

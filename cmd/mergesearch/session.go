@@ -57,13 +57,28 @@ type session struct {
 	chat      eval.ChatTemplate
 	notes     []string // what the user should know before the search begins
 	swaps     swapLog  // what servers report
+	accounts  *accounts
+	headers   bool // no tensor is read, as twins among the models would need
 }
 
 // openSession checks everything that can be checked without reading a tensor:
 // run file, tasks and their data, headers and configs of all models, the space,
 // and that the endpoint can run the family. Then it starts the endpoint.
-func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) (_ *session, err error) {
-	s := &session{file: file, models: map[string]string{}}
+func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) (*session, error) {
+	s, err := readSession(file, device, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.serve(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// readSession is openSession without an endpoint. With headers no tensor is read.
+func readSession(file *runfile.RunFile, device deviceFlag, headers bool) (_ *session, err error) {
+	s := &session{file: file, models: map[string]string{}, headers: headers}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -85,23 +100,34 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if err := s.makeSpace(methods); err != nil {
 		return nil, mergesearch.InFile(err, file.File)
 	}
-	if err := s.readStart(); err != nil {
-		return nil, err
-	}
+	return s, s.readStart()
+}
+
+// serve starts the endpoint and checks that it can answer the tasks.
+func (s *session) serve(ctx context.Context) (err error) {
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: os.LookupEnv}); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {
-		return nil, err
+		return err
 	}
 	files, err := s.baseFiles()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s, s.evaluator.Prepare(files)
+	return s.evaluator.Prepare(files)
+}
+
+// items lists a split's items, task by task.
+func (s *session) items(split mergesearch.Split) []mergesearch.Item {
+	var out []mergesearch.Item
+	for _, t := range s.tasks {
+		out = append(out, t.Items(split)...)
+	}
+	return out
 }
 
 // remember has answers kept in the store, so that a run that was stopped does not
@@ -317,7 +343,7 @@ func (s *session) newAlgorithm(budget search.Budget) (search.Plan, error) {
 		return search.Plan{}, err
 	}
 	return search.New(a.Name, search.Brief{
-		Space: s.space, Benchmark: s.benchmark, Items: s.evaluator.Items(mergesearch.SearchSplit),
+		Space: s.space, Benchmark: s.benchmark, Items: s.items(mergesearch.SearchSplit),
 		Seed: s.file.Seed, Budget: budget, Dir: s.file.Path("."),
 		Settings: search.Settings{
 			Population: a.Population, Islands: a.Islands, Sigma: a.Sigma,
@@ -357,13 +383,23 @@ func (s *session) hold() int {
 	return int(heldBytes / max(1, base.MappedBytes()))
 }
 
-// options gathers what search.Run needs, apart from the recorder and the progress,
-// and refuses what it would.
-func (s *session) options(workers int) (search.Options, error) {
-	budget := search.Budget{
+// budget is what the run file allows.
+func (s *session) budget() search.Budget {
+	return search.Budget{
 		Candidates: s.file.Budget.Candidates, ItemAnswers: s.file.Budget.Answers, Tokens: s.file.Budget.Tokens,
 		Time: time.Duration(s.file.Budget.Hours * float64(time.Hour)),
 	}
+}
+
+// options gathers what search.Run needs, apart from the recorder and the progress,
+// and refuses what it would.
+func (s *session) options(workers int) (search.Options, error) {
+	return s.optionsOf(workers, s.evaluator)
+}
+
+// optionsOf is options with a scorer.
+func (s *session) optionsOf(workers int, scorer search.Scorer) (search.Options, error) {
+	budget := s.budget()
 	plan, err := s.newAlgorithm(budget)
 	if err != nil {
 		return search.Options{}, mergesearch.InFile(err, s.file.File)
@@ -375,7 +411,7 @@ func (s *session) options(workers int) (search.Options, error) {
 	}
 	o := search.Options{
 		Space: s.space, Benchmark: s.benchmark, Algorithm: plan.Algorithm,
-		Builder: s.builder(), Scorer: s.evaluator, Judge: eval.Judge{Benchmark: s.benchmark},
+		Builder: s.builder(), Scorer: scorer, Judge: eval.Judge{Benchmark: s.benchmark},
 		JudgeOf: func(b mergesearch.Benchmark) search.Judge { return eval.Judge{Benchmark: b} }, Layers: s.layers,
 		Seed: s.file.Seed, Race: race, Shortlist: s.file.Shortlist, Workers: workers, Hold: s.hold(), Now: time.Now,
 		Budget: budget, Start: s.start,

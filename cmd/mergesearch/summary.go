@@ -60,6 +60,10 @@ func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary
 			s.BestDir = best
 		}
 	}
+	if err != nil {
+		return s, err
+	}
+	s.Planned, err = planned(ctx, r, s)
 	return s, err
 }
 

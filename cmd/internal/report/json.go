@@ -37,6 +37,7 @@ type Document struct {
 	Faults         map[string]int `json:"faults"`
 	Drift          *Drift         `json:"drift,omitempty"` // null where nothing was asked again
 	BestDir        string         `json:"best_dir,omitempty"`
+	Planned        *Planned       `json:"planned,omitempty"`
 	Seconds        float64        `json:"seconds,omitempty"`
 }
 
@@ -130,7 +131,7 @@ func JSON(w io.Writer, s Summary, format func(mergesearch.Recipe) string) error 
 		Candidates: s.Candidates, ItemAnswers: s.ItemAnswers, Tokens: s.Tokens, Requests: s.Requests,
 		Rungs: []Rung{}, Parents: []Finalist{}, Baselines: []Finalist{}, Shortlist: []Shortlisted{},
 		FailedParents: s.FailedParents, HeldoutPeeks: s.HeldoutPeeks, StopReason: s.StopReason, PopulationHash: s.PopulationHash,
-		Failures: s.Failures, Faults: s.Faults, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
+		Failures: s.Failures, Faults: s.Faults, Planned: s.Planned, BestDir: s.BestDir, Seconds: s.Elapsed.Seconds(),
 	}
 	if s.Drift.Checks > 0 {
 		d.Drift = &s.Drift

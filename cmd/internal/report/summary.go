@@ -40,6 +40,7 @@ type Summary struct {
 	PopulationHash string
 	Faults         map[string]int // infrastructure faults by kind, all retried
 	Drift          Drift          // of a server outside this process
+	Planned        *Planned       // nil: no plan was recorded
 	BestDir        string         // directory of the winning checkpoint; empty when not written
 }
 

@@ -31,6 +31,9 @@ func Text(w io.Writer, s Summary) error {
 		frontText(&b, s)
 		verdict(&b, s)
 	}
+	if line := s.Planned.text(); line != "" {
+		fmt.Fprintln(&b, line)
+	}
 	if s.BestDir != "" {
 		fmt.Fprintf(&b, "checkpoint: %s\nrecipe:     %s\n", Plain(s.BestDir), Plain(s.BestDir)+"/recipe.yaml")
 	}

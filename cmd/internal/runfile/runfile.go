@@ -47,6 +47,7 @@ type RunFile struct {
 	Budget    Budget    `yaml:"budget" json:"budget"`
 	Shortlist int       `yaml:"shortlist" json:"shortlist"` // candidates that answer validation items; default 8
 	Endpoint  Endpoint  `yaml:"endpoint" json:"-"`          // where, not what: no part of the frozen configuration
+	Price     *Price    `yaml:"price" json:"-"`             // for plans alone
 
 	// File is the path that the run file was read from.
 	File string `yaml:"-" json:"-"`
@@ -171,6 +172,13 @@ type Endpoint struct {
 	LoadOnce bool   `yaml:"load_once" json:"load_once,omitempty"` // a new candidate is loaded once, not twice
 }
 
+// Price is what answers cost, in any one currency.
+type Price struct {
+	Input  float64 `yaml:"input" json:"input,omitempty"`   // of a million prompt tokens
+	Output float64 `yaml:"output" json:"output,omitempty"` // of a million completion tokens
+	Hour   float64 `yaml:"hour" json:"hour,omitempty"`     // of an hour of the machine
+}
+
 // EndpointKinds are the kinds of endpoints: the engine of this program, a "mergesearch
 // serve" elsewhere, and other servers.
 var EndpointKinds = []string{"embedded", "mergesearch", "vllm", "sglang", "llamacpp", "openai"}
@@ -213,6 +221,7 @@ const (
 	maxHours      = 100_000 // eleven years
 	maxKnots      = 64
 	maxDisk       = 1e9 // gigabytes
+	maxPrice      = 1_000_000
 )
 
 // maxFileBytes is far above any run file and far below any accident.
@@ -325,6 +334,9 @@ func (r *RunFile) check() error {
 		if n.value > n.most {
 			return refuse(n.field, fmt.Sprintf("%s is above %.0f", strconv.FormatFloat(n.value, 'f', -1, 64), n.most), "leave it out for the default")
 		}
+	}
+	if p := r.Price; p != nil && (!(p.Input >= 0 && p.Input <= maxPrice) || !(p.Output >= 0 && p.Output <= maxPrice) || !(p.Hour >= 0 && p.Hour <= maxPrice)) {
+		return refuse("price", "cannot be negative or above a million", "for example price: {input: 0.15, output: 0.6} for a million tokens, or {hour: 2.5}")
 	}
 	if known := search.Algorithms(); !slices.Contains(known, r.Algorithm.Name) {
 		e := mergesearch.UnknownWord("algorithm", r.Algorithm.Name, known)
