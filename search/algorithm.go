@@ -41,6 +41,20 @@ type Recommender interface {
 	Recommend() (mergesearch.Individual, bool)
 }
 
+// Nominator is a Recommender that can be wrong and knows who else could be right. The
+// loop scores those it nominates like the recommendation, so that they are on the
+// shortlist, whose validation items then decide.
+type Nominator interface {
+	Recommender
+
+	// Nominate returns them, the most hopeful first; none is the recommendation. It is
+	// called once, before Recommend.
+	Nominate() []mergesearch.Individual
+
+	// Nominees is how many it nominates at most, for which answers are kept.
+	Nominees() int
+}
+
 // Outside is an Algorithm whose proposals come from beyond the process, where
 // things break that are no fault of a candidate. The loop opens it before anything
 // is scored and closes it at the end; an error ends the run, which can be resumed.

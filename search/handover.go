@@ -30,7 +30,7 @@ type Handover struct {
 }
 
 var (
-	_ Recommender = (*Handover)(nil)
+	_ Nominator   = (*Handover)(nil)
 	_ ItemChooser = (*Handover)(nil)
 )
 
@@ -40,7 +40,7 @@ func NewHandover(b Brief, share float64, settings SurrogateSettings) (*Handover,
 	if _, err := NewSurrogate(b, settings); err != nil {
 		return nil, err
 	}
-	return &Handover{brief: b, share: share, settings: settings, pace: newPace(b, settings.Items, settings.Complete), estimator: NewEstimator(b.Benchmark, b.Items)}, nil
+	return &Handover{brief: b, share: share, settings: settings, pace: newPace(b, settings.Items, settings.Complete, settings.Nominees), estimator: NewEstimator(b.Benchmark, b.Items)}, nil
 }
 
 // Tell keeps everything for the fine part, or hands it on.
@@ -198,6 +198,17 @@ func (a *Handover) Recommend() (mergesearch.Individual, bool) {
 	return mergesearch.Individual{
 		Genome: head.Individual.Genome.Clone(), Generation: a.round, Operator: "head", Parents: []mergesearch.CandidateID{head.ID()},
 	}, true
+}
+
+// Nominees is how many Nominate returns at most.
+func (a *Handover) Nominees() int { return a.settings.Nominees }
+
+// Nominate returns those of the fine part.
+func (a *Handover) Nominate() []mergesearch.Individual {
+	if a.fine == nil {
+		return nil
+	}
+	return a.fine.Nominate()
 }
 
 // handover makes the algorithm with the race that goes with it.

@@ -140,6 +140,9 @@ func (l *loop) recommend(ctx context.Context) (err error) {
 	if !ok {
 		return nil
 	}
+	if err := l.nominate(ctx); err != nil {
+		return err
+	}
 	individual, ok := r.Recommend()
 	if !ok {
 		return nil
@@ -149,6 +152,24 @@ func (l *loop) recommend(ctx context.Context) (err error) {
 		return err
 	}
 	return l.complete(ctx, l.recommended)
+}
+
+// nominate scores whom the algorithm nominates beside its recommendation.
+func (l *loop) nominate(ctx context.Context) error {
+	n, ok := l.Algorithm.(Nominator)
+	if !ok {
+		return nil
+	}
+	l.enter(PhaseRecommendation)
+	var nominated []*attempt
+	for _, individual := range n.Nominate() {
+		a, err := l.record(ctx, "", individual, l.decode(individual))
+		if err != nil {
+			return err
+		}
+		nominated = append(nominated, a)
+	}
+	return l.complete(ctx, nominated...)
 }
 
 // decode turns a proposal into its recipe; a genome that is not of the space is a

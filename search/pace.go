@@ -11,7 +11,7 @@ import (
 // is left. It counts what they were told.
 type pace struct {
 	budget  Budget
-	reserve int // answers of a recommendation
+	reserve int // answers of a recommendation and of nominees
 	each    int // answers of a candidate: as planned, then as in the last cohort
 
 	candidates int // asked
@@ -32,11 +32,11 @@ func (b Brief) perTask(n int) int {
 	return total
 }
 
-// newPace plans with candidates and a recommendation that answer so many items of
-// each task.
-func newPace(b Brief, items, complete int) *pace {
+// newPace plans with candidates that answer so many items of each task, and with a
+// recommendation and nominees that answer more.
+func newPace(b Brief, items, complete, nominees int) *pace {
 	return &pace{
-		budget: b.Budget, reserve: b.perTask(complete), each: b.perTask(items),
+		budget: b.Budget, reserve: (1 + nominees) * b.perTask(complete), each: b.perTask(items),
 		known: map[mergesearch.RecipeID]map[mergesearch.ItemID]bool{},
 	}
 }

@@ -88,7 +88,7 @@ func NewRidge(b Brief, settings RidgeSettings) (*Ridge, error) {
 	if settings.Rounds < 1 || !(settings.Spread > 0) {
 		return nil, &mergesearch.InputError{Field: "algorithm", Problem: "rounds and spread must be positive"}
 	}
-	return &Ridge{brief: b, settings: settings, pace: newPace(b, settings.Items, settings.Complete)}, nil
+	return &Ridge{brief: b, settings: settings, pace: newPace(b, settings.Items, settings.Complete, 0)}, nil
 }
 
 // Tell fits the slopes, after the centre has moved to where the cohort was best.

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -39,6 +40,8 @@ type Surrogate struct {
 	known      map[mergesearch.RecipeID]*learned
 	pace       *pace
 	last       []mergesearch.Trial // told
+	centres    [][]float64         // that the search was at, the latest last
+	placed     []placed            // candidates with a place in the model
 	told       bool
 	fitted     bool // to a candidate of the search
 }
@@ -47,6 +50,12 @@ type Surrogate struct {
 type learned struct {
 	number int // of the candidate in the model
 	items  map[mergesearch.ItemID]bool
+}
+
+// placed is a candidate with its number in the model.
+type placed struct {
+	genome mergesearch.Genome
+	number int
 }
 
 // SurrogateSettings tunes the surrogate search. DefaultSurrogate is the place to
@@ -58,6 +67,7 @@ type SurrogateSettings struct {
 	Spreads  []float64 // standard deviation of the departures, as a share of the ranges, from the start to the end of the budget
 	Explore  float64   // share of a cohort's items that go to those asked least
 	Reach    float64   // how far the centre may move at a time, as a share of the ranges
+	Nominees int       // that answer Complete items beside the recommendation, at most
 }
 
 // DefaultSurrogate returns the settings for a budget and so many tasks. About 50
@@ -74,6 +84,10 @@ func DefaultSurrogate(b Budget, tasks, fixed int) SurrogateSettings {
 	}
 	s.Items = max(4, (answers+tasks/2)/tasks)
 	s.Complete = max(s.Complete, s.Items+1)
+	s.Nominees = 6
+	if b.ItemAnswers > 0 { // at most a twentieth of the answers
+		s.Nominees = min(6, max(0, b.ItemAnswers/(20*tasks*s.Complete)-1))
+	}
 	candidates := 480
 	if b.Candidates > 0 {
 		candidates = b.Candidates
@@ -92,7 +106,7 @@ func (s SurrogateSettings) Race() Race {
 }
 
 var (
-	_ Recommender = (*Surrogate)(nil)
+	_ Nominator   = (*Surrogate)(nil)
 	_ ItemChooser = (*Surrogate)(nil)
 )
 
@@ -109,7 +123,7 @@ func NewSurrogate(b Brief, settings SurrogateSettings) (*Surrogate, error) {
 		return nil, tooFewPairs(settings.Cohort)
 	}
 	a := &Surrogate{
-		brief: b, settings: settings, calm: 1, pace: newPace(b, settings.Items, settings.Complete),
+		brief: b, settings: settings, calm: 1, pace: newPace(b, settings.Items, settings.Complete, settings.Nominees),
 		items: map[mergesearch.ItemID]int{}, tasks: map[string]int{}, known: map[mergesearch.RecipeID]*learned{},
 	}
 	for t, task := range b.Benchmark.Tasks {
@@ -157,6 +171,7 @@ func (a *Surrogate) settle() {
 		return
 	}
 	a.centre = a.model.Maximise(a.centre, a.settings.Reach*a.calm)
+	a.centres = append(a.centres, a.centre)
 	a.expect(a.last)
 }
 
@@ -242,6 +257,9 @@ func (a *Surrogate) learn(t mergesearch.Trial) {
 		place = a.coordinates.point(g)
 	}
 	k.number = a.model.Add(place, answers)
+	if place != nil && t.Individual.Operator != "baseline" {
+		a.placed = append(a.placed, placed{t.Individual.Genome, k.number})
+	}
 }
 
 func (a *Surrogate) sameChoices(g mergesearch.Genome) bool {
@@ -335,6 +353,43 @@ func (a *Surrogate) Recommend() (mergesearch.Individual, bool) {
 		g = a.start
 	}
 	return mergesearch.Individual{Genome: g, Generation: a.generation, Operator: "model"}, true
+}
+
+// Nominees is how many Nominate returns at most.
+func (a *Surrogate) Nominees() int { return a.settings.Nominees }
+
+// Nominate returns in turns the candidates of which the model believes most and the
+// maxima that the model had before its last.
+func (a *Surrogate) Nominate() []mergesearch.Individual {
+	best, ok := a.Recommend()
+	if !ok {
+		return nil
+	}
+	levels := make([]float64, len(a.placed))
+	order := make([]int, len(a.placed))
+	for i, p := range a.placed {
+		mean, _ := a.model.Ability(p.number)
+		levels[i], order[i] = a.model.Level(mean), i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(levels[j], levels[i]) })
+	seen := []mergesearch.Genome{best.Genome}
+	var out []mergesearch.Individual
+	nominate := func(g mergesearch.Genome, operator string) {
+		again := slices.ContainsFunc(seen, func(other mergesearch.Genome) bool { return slices.Equal(other, g) })
+		if !again && len(out) < a.settings.Nominees {
+			seen = append(seen, g)
+			out = append(out, mergesearch.Individual{Genome: g, Generation: a.generation, Operator: operator})
+		}
+	}
+	for k := range max(len(order), len(a.centres)) {
+		if k < len(order) {
+			nominate(a.placed[order[k]].genome.Clone(), "believed")
+		}
+		if k++; k < len(a.centres) {
+			nominate(a.coordinates.genome(a.centres[len(a.centres)-1-k], a.start), "model")
+		}
+	}
+	return out
 }
 
 // surrogate makes the algorithm with the race that goes with it.

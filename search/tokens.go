@@ -23,8 +23,8 @@ func (l *loop) exhausted(more int) bool {
 	return l.inTurn() && l.tokens+more+l.reserved >= l.Budget.Tokens
 }
 
-// reserve sets aside what the recommendation of an algorithm takes to answer all
-// search items: as much as the parent that took most. A budget of tokens that are
+// reserve sets aside what the recommendation of an algorithm, and whom else it
+// nominates, take to answer all search items: each as much as the parent that took most. A budget of tokens that are
 // not counted would never end.
 func (l *loop) reserve() error {
 	items := l.rungs[len(l.rungs)-1]
@@ -39,6 +39,9 @@ func (l *loop) reserve() error {
 	}
 	if _, ok := l.Algorithm.(Recommender); ok {
 		l.reserved = most
+	}
+	if n, ok := l.Algorithm.(Nominator); ok {
+		l.reserved += n.Nominees() * most
 	}
 	return nil
 }
