@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"mergesearch"
 )
@@ -25,6 +26,8 @@ type Brief struct {
 	Score      mergesearch.Score // meaningful when Scored or Eliminated
 
 	BuildSeconds, EvalSeconds float64
+
+	Begun, Finished time.Time // Finished is zero until it has ended
 }
 
 // ID returns the trial's candidate.
@@ -79,8 +82,11 @@ func (r *Reader) Briefs(ctx context.Context, f Filter) ([]Brief, error) {
 	err := each(ctx, r.pool, func(rows *sql.Rows) error {
 		var b Brief
 		var score sql.RawBytes
+		var begun int64
+		var finished sql.NullInt64
 		err := rows.Scan(&b.Index, &b.Name, &b.Generation, &b.Operator, &b.Method, &b.RecipeID, &b.State, &b.Reason.Code, &b.Reason.Text,
-			&b.Rung, &score, &b.BuildSeconds, &b.EvalSeconds)
+			&b.Rung, &score, &b.BuildSeconds, &b.EvalSeconds, &begun, &finished)
+		b.Begun, b.Finished = moment(begun), moment(finished.Int64)
 		if err == nil && score != nil {
 			if err = json.Unmarshal(score, &b.Score); err != nil {
 				err = fmt.Errorf("score of %s: %w", b.ID(), err)
@@ -88,7 +94,7 @@ func (r *Reader) Briefs(ctx context.Context, f Filter) ([]Brief, error) {
 		}
 		out = append(out, b)
 		return err
-	}, `SELECT idx, name, generation, operator, `+methodOf+`, recipe.id, state, reason_code, reason_text, rung, score, build_s, eval_s
+	}, `SELECT idx, name, generation, operator, `+methodOf+`, recipe.id, state, reason_code, reason_text, rung, score, build_s, eval_s, begun, finished
 		FROM trial JOIN recipe ON recipe.key = trial.recipe`+clauses, args...)
 	return out, failure(r.path, "list the trials", err)
 }
@@ -181,4 +187,130 @@ func (r *Reader) Distinct(ctx context.Context) (Distinct, error) {
 		return nil
 	})
 	return d, err
+}
+
+// Detail is what a list of trials in brief leaves out.
+type Detail struct {
+	Genome      string // canonical
+	Fingerprint string
+	Parents     []mergesearch.CandidateID
+	ItemsDigest string // mergesearch.ItemsDigest of all that the recipe answered
+}
+
+// Details returns the details of trials, in their order. It reads every answer of
+// theirs.
+func (r *Reader) Details(ctx context.Context, briefs []Brief) ([]Detail, error) {
+	out := make([]Detail, len(briefs))
+	if len(briefs) == 0 {
+		return out, nil
+	}
+	at := make(map[int]int, len(briefs))
+	wanted := make(map[mergesearch.RecipeID]string, len(briefs))
+	for i, b := range briefs {
+		at[b.Index] = i
+		wanted[b.RecipeID] = ""
+	}
+	err := r.view(ctx, "read the trials", func(tx *sql.Tx) error {
+		parents, err := parentsOf(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		err = each(ctx, tx, func(rows *sql.Rows) error {
+			var index int
+			var d Detail
+			err := rows.Scan(&index, &d.Genome, &d.Fingerprint)
+			if i, ok := at[index]; ok {
+				d.Parents = parents[index]
+				out[i] = d
+			}
+			return err
+		}, `SELECT idx, genome, fingerprint FROM trial`)
+		if err != nil {
+			return err
+		}
+		return digests(ctx, tx, wanted)
+	})
+	for i, b := range briefs {
+		out[i].ItemsDigest = wanted[b.RecipeID]
+	}
+	return out, err
+}
+
+// digests fills in the digest of each recipe's answers.
+func digests(ctx context.Context, tx *sql.Tx, of map[mergesearch.RecipeID]string) error {
+	keys := make(map[int64]mergesearch.RecipeID, len(of))
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		var key int64
+		var id mergesearch.RecipeID
+		err := rows.Scan(&key, &id)
+		if _, ok := of[id]; ok {
+			keys[key] = id
+		}
+		return err
+	}, `SELECT key, id FROM recipe`)
+	if err != nil {
+		return err
+	}
+	ids := map[int64]mergesearch.ItemID{}
+	err = each(ctx, tx, func(rows *sql.Rows) error {
+		var key int64
+		var id mergesearch.ItemID
+		err := rows.Scan(&key, &id)
+		ids[key] = id
+		return err
+	}, `SELECT key, id FROM item`)
+	if err != nil {
+		return err
+	}
+	for id := range of {
+		of[id] = mergesearch.ItemsDigest(nil)
+	}
+	var recipe int64
+	var answered []mergesearch.Outcome
+	flush := func() {
+		if id, ok := keys[recipe]; ok && answered != nil {
+			of[id] = mergesearch.ItemsDigest(answered)
+		}
+		answered = answered[:0]
+	}
+	scan := func(rows *sql.Rows) error {
+		var key, item int64
+		var o mergesearch.Outcome
+		if err := rows.Scan(&key, &item, &o.Value, &o.Missing); err != nil {
+			return err
+		}
+		if key != recipe {
+			flush()
+			recipe = key
+		}
+		o.Item = ids[item]
+		answered = append(answered, o)
+		return nil
+	}
+	const query = `SELECT recipe, item, value, missing FROM answer`
+	if len(keys) <= 50 { // of a few recipes, one by one
+		for key := range keys {
+			if err := each(ctx, tx, scan, query+` WHERE recipe = ?`, key); err != nil {
+				return err
+			}
+		}
+	} else if err := each(ctx, tx, scan, query+` ORDER BY recipe`); err != nil {
+		return err
+	}
+	flush()
+	return nil
+}
+
+// LastEvent returns the newest event, and false when there is none.
+func (r *Reader) LastEvent(ctx context.Context) (Event, bool, error) {
+	var last int64
+	err := r.pool.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM event`).Scan(&last)
+	if err != nil || last == 0 {
+		return Event{}, false, failure(r.path, "read the last event", err)
+	}
+	found, err := r.Events(ctx, last-1, 1)
+	if err != nil || len(found) == 0 {
+		return Event{}, false, err
+	}
+	return found[0], true, nil
 }

@@ -89,6 +89,7 @@ into one better model, and proves on held-out items that it is better.
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
 		newRunCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newExportCommand(),
+		newStatusCommand(), newDiffCommand(), newItemsCommand(), newEventsCommand(),
 		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(),
 		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)
