@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"mergesearch"
 )
 
@@ -69,34 +71,69 @@ func (o Order) clause() string {
 	return "idx"
 }
 
-// methodOf is the SQL of Brief.Method. The canonical form begins with the method,
-// so that most recipes need no parser.
-const methodOf = `CASE WHEN instr(canonical, '"stages":') = 0 THEN substr(canonical, 12, instr(substr(canonical, 12, 64), '"') - 1)
+// methodOf is the SQL of Brief.Method. The canonical form begins with the method, so
+// that only a recipe that may have stages needs a parser: a passthrough.
+const methodOf = `CASE WHEN substr(canonical, 1, 24) <> '{"method":"passthrough",' OR instr(canonical, '"stages":') = 0
+	THEN substr(canonical, 12, instr(substr(canonical, 12, 64), '"') - 1)
 	ELSE (SELECT group_concat(m, '+') FROM (SELECT DISTINCT value ->> '$.recipe.method' AS m FROM json_each(canonical, '$.stages'))) END`
 
 // Briefs returns the selected trials in brief. ByRank of the filter is the order
-// ByFitness.
+// ByFitness. With Lean a score has no more than what its Merit takes, and its items
+// and error.
 func (r *Reader) Briefs(ctx context.Context, f Filter) ([]Brief, error) {
 	clauses, args := f.clauses()
+	score := "score"
+	if f.Lean {
+		score = `CASE WHEN instr(score, '"Violation":') > 0 THEN score END`
+	}
 	var out []Brief
+	var texts []byte // of all scores, one after the other
+	var ends []int
 	err := each(ctx, r.pool, func(rows *sql.Rows) error {
 		var b Brief
 		var score sql.RawBytes
+		var fitness, stdErr sql.NullFloat64
 		var begun int64
 		var finished sql.NullInt64
 		err := rows.Scan(&b.Index, &b.Name, &b.Generation, &b.Operator, &b.Method, &b.RecipeID, &b.State, &b.Reason.Code, &b.Reason.Text,
-			&b.Rung, &score, &b.BuildSeconds, &b.EvalSeconds, &begun, &finished)
+			&b.Rung, &score, &fitness, &stdErr, &b.Score.Items, &b.BuildSeconds, &b.EvalSeconds, &begun, &finished)
+		b.Score.Fitness, b.Score.StdErr = fitness.Float64, stdErr.Float64
 		b.Begun, b.Finished = moment(begun), moment(finished.Int64)
-		if err == nil && score != nil {
-			if err = json.Unmarshal(score, &b.Score); err != nil {
-				err = fmt.Errorf("score of %s: %w", b.ID(), err)
-			}
-		}
+		texts = append(texts, score...)
+		ends = append(ends, len(texts))
 		out = append(out, b)
 		return err
-	}, `SELECT idx, name, generation, operator, `+methodOf+`, recipe.id, state, reason_code, reason_text, rung, score, build_s, eval_s, begun, finished
+	}, `SELECT idx, name, generation, operator, `+methodOf+`, recipe.id, state, reason_code, reason_text, rung, `+score+`, fitness, stderr, items, build_s, eval_s, begun, finished
 		FROM trial JOIN recipe ON recipe.key = trial.recipe`+clauses, args...)
+	if err == nil {
+		err = decodeScores(out, texts, ends)
+	}
 	return out, failure(r.path, "list the trials", err)
+}
+
+// decodeScores fills in the scores, on all processors: of ten thousand trials they
+// are most of the work.
+func decodeScores(briefs []Brief, texts []byte, ends []int) error {
+	var group errgroup.Group
+	const part = 512
+	for first := 0; first < len(briefs); first += part {
+		group.Go(func() error {
+			for i := first; i < min(first+part, len(briefs)); i++ {
+				start := 0
+				if i > 0 {
+					start = ends[i-1]
+				}
+				if start == ends[i] {
+					continue
+				}
+				if err := json.Unmarshal(texts[start:ends[i]], &briefs[i].Score); err != nil {
+					return fmt.Errorf("score of %s: %w", briefs[i].ID(), err)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // clauses is the WHERE, ORDER BY and LIMIT of a filter with its arguments.
@@ -204,28 +241,12 @@ func (r *Reader) Details(ctx context.Context, briefs []Brief) ([]Detail, error) 
 	if len(briefs) == 0 {
 		return out, nil
 	}
-	at := make(map[int]int, len(briefs))
 	wanted := make(map[mergesearch.RecipeID]string, len(briefs))
-	for i, b := range briefs {
-		at[b.Index] = i
+	for _, b := range briefs {
 		wanted[b.RecipeID] = ""
 	}
 	err := r.view(ctx, "read the trials", func(tx *sql.Tx) error {
-		parents, err := parentsOf(ctx, tx, "")
-		if err != nil {
-			return err
-		}
-		err = each(ctx, tx, func(rows *sql.Rows) error {
-			var index int
-			var d Detail
-			err := rows.Scan(&index, &d.Genome, &d.Fingerprint)
-			if i, ok := at[index]; ok {
-				d.Parents = parents[index]
-				out[i] = d
-			}
-			return err
-		}, `SELECT idx, genome, fingerprint FROM trial`)
-		if err != nil {
+		if err := details(ctx, tx, briefs, out); err != nil {
 			return err
 		}
 		return digests(ctx, tx, wanted)
@@ -236,10 +257,53 @@ func (r *Reader) Details(ctx context.Context, briefs []Brief) ([]Detail, error) 
 	return out, err
 }
 
+// few is up to how many rows are looked up one by one, rather than among all.
+const few = 1000
+
+// details fills in everything but the digests.
+func details(ctx context.Context, tx *sql.Tx, briefs []Brief, out []Detail) error {
+	const trials, one = `SELECT idx, genome, fingerprint FROM trial`, ` WHERE idx = ?`
+	at := make(map[int]int, len(briefs))
+	for i, b := range briefs {
+		at[b.Index] = i
+	}
+	scan := func(rows *sql.Rows) error {
+		var index int
+		var d Detail
+		err := rows.Scan(&index, &d.Genome, &d.Fingerprint)
+		if i, ok := at[index]; ok {
+			out[i].Genome, out[i].Fingerprint = d.Genome, d.Fingerprint
+		}
+		return err
+	}
+	if len(briefs) > few {
+		parents, err := parentsOf(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		for i, b := range briefs {
+			out[i].Parents = parents[b.Index]
+		}
+		return each(ctx, tx, scan, trials)
+	}
+	for i, b := range briefs {
+		parents, err := parentsOf(ctx, tx, " WHERE child = ?", b.Index)
+		if err != nil {
+			return err
+		}
+		out[i].Parents = parents[b.Index]
+		if err := each(ctx, tx, scan, trials+one, b.Index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // digests fills in the digest of each recipe's answers.
 func digests(ctx context.Context, tx *sql.Tx, of map[mergesearch.RecipeID]string) error {
+	const recipes = `SELECT key, id FROM recipe`
 	keys := make(map[int64]mergesearch.RecipeID, len(of))
-	err := each(ctx, tx, func(rows *sql.Rows) error {
+	found := func(rows *sql.Rows) error {
 		var key int64
 		var id mergesearch.RecipeID
 		err := rows.Scan(&key, &id)
@@ -247,7 +311,17 @@ func digests(ctx context.Context, tx *sql.Tx, of map[mergesearch.RecipeID]string
 			keys[key] = id
 		}
 		return err
-	}, `SELECT key, id FROM recipe`)
+	}
+	var err error
+	if len(of) > few {
+		err = each(ctx, tx, found, recipes)
+	}
+	for id := range of {
+		if len(of) <= few && err == nil {
+			err = each(ctx, tx, found, recipes+` WHERE id = ?`, string(id))
+		}
+		of[id] = mergesearch.ItemsDigest(nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -261,9 +335,6 @@ func digests(ctx context.Context, tx *sql.Tx, of map[mergesearch.RecipeID]string
 	}, `SELECT key, id FROM item`)
 	if err != nil {
 		return err
-	}
-	for id := range of {
-		of[id] = mergesearch.ItemsDigest(nil)
 	}
 	var recipe int64
 	var answered []mergesearch.Outcome
@@ -288,7 +359,7 @@ func digests(ctx context.Context, tx *sql.Tx, of map[mergesearch.RecipeID]string
 		return nil
 	}
 	const query = `SELECT recipe, item, value, missing FROM answer`
-	if len(keys) <= 50 { // of a few recipes, one by one
+	if len(keys) <= few {
 		for key := range keys {
 			if err := each(ctx, tx, scan, query+` WHERE recipe = ?`, key); err != nil {
 				return err

@@ -32,6 +32,7 @@ type Filter struct {
 	Limit       int      // at most this many; 0 for all
 	ByRank      bool     // best fitness first, those without one last; otherwise by Order
 	Order       Order    // empty: ByIndex
+	Lean        bool     // for Briefs: without the tasks of scores, which take longest to read
 }
 
 // Trials returns the selected trials.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"mergesearch"
 	"mergesearch/cmd/internal/inspect"
@@ -115,15 +116,18 @@ func (f candidatesFlags) filter(c *cobra.Command, run *inspect.Run) (store.Filte
 	if byTask && task != "" {
 		filter.Order, filter.Limit = store.ByIndex, 0
 	}
-	words, err := run.Distinct(c.Context())
-	if err != nil {
-		return filter, err
-	}
 	for _, s := range f.states {
 		if err := oneWord("state", "state", s, states); err != nil {
 			return filter, err
 		}
 		filter.States = append(filter.States, mergesearch.State(s))
+	}
+	if f.operators == nil && f.methods == nil {
+		return filter, nil
+	}
+	words, err := run.Distinct(c.Context())
+	if err != nil {
+		return filter, err
 	}
 	for _, o := range f.operators {
 		if err := oneWord("operator", "operator", o, words.Operators); err != nil {
@@ -149,8 +153,18 @@ func candidates(c *cobra.Command, run *inspect.Run, f candidatesFlags) error {
 	if err != nil {
 		return err
 	}
-	briefs, err := run.Briefs(c.Context(), filter)
-	if err != nil {
+	var briefs []store.Brief
+	var parents map[int][]mergesearch.CandidateID
+	group, ctx := errgroup.WithContext(c.Context())
+	group.Go(func() (err error) {
+		briefs, err = run.Briefs(ctx, filter)
+		return err
+	})
+	group.Go(func() (err error) {
+		parents, err = run.Parents(ctx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	if task, ok := strings.CutPrefix(f.sort, taskSort); ok && !f.best {
@@ -165,10 +179,6 @@ func candidates(c *cobra.Command, run *inspect.Run, f candidatesFlags) error {
 			return err
 		}
 		return report.Write(c.OutOrStdout(), documents)
-	}
-	parents, err := run.Parents(c.Context())
-	if err != nil {
-		return err
 	}
 	return candidateTable(c.OutOrStdout(), briefs, parents, strings.TrimPrefix(f.sort, taskSort))
 }
@@ -211,25 +221,23 @@ func candidateDocuments(ctx context.Context, r *store.Reader, briefs []store.Bri
 	return documents, nil
 }
 
-// candidateTable writes a row for each candidate, less than 100 columns wide where
-// names are short. With a task it shows the value of that too.
+// candidateTable writes a row for each candidate. With a task it shows the value of
+// that too.
 func candidateTable(w io.Writer, briefs []store.Brief, parents map[int][]mergesearch.CandidateID, task string) error {
-	var t table
-	head := []string{"id", "gen", "state", "fitness", "items", "cut %", "empty %", "miss %", "method", "operator", "from"}
+	t := table{width: terminalWidth(w)}
+	head := []string{"id", "gen", "state", "fitness", "items", "cut/empty/missing %", "method", "operator", "made by", "of"}
 	byTask := slices.ContainsFunc(briefs, func(b store.Brief) bool { return taskValue(b, task) >= 0 })
 	if byTask {
 		head = slices.Insert(head, 4, clipped(task, 12))
 	}
 	t.add(head...)
 	for _, b := range briefs {
-		row := []string{string(b.ID()), strconv.Itoa(b.Generation), string(b.State), "", "", "", "", "", clipped(b.Method, 18), clipped(b.Operator, 12), origin(b, parents[b.Index])}
+		row := []string{string(b.ID()), strconv.Itoa(b.Generation), string(b.State), "", "", "", clipped(b.Method, 18), clipped(b.Operator, 24), origin(b, parents[b.Index])}
 		value := ""
 		if b.HasScore() {
 			rates := inspect.RatesOf(b.Score)
 			row[3], row[4] = fmt.Sprintf("%.3f ± %.3f", b.Score.Fitness, b.Score.StdErr), strconv.Itoa(b.Score.Items)
-			for i, r := range []float64{rates.Truncated, rates.Empty, rates.Missing} {
-				row[5+i] = strings.TrimSuffix(percent(r), " %")
-			}
+			row[5] = strings.ReplaceAll(percent(rates.Truncated)+"/"+percent(rates.Empty)+"/"+percent(rates.Missing), " %", "")
 			value = fmt.Sprintf("%.3f", taskValue(b, task))
 		}
 		if byTask {

@@ -94,8 +94,6 @@ func diffText(w io.Writer, run *inspect.Run, a, b inspect.Subject, changes []ins
 	}
 	if len(pairs) == 0 {
 		out.WriteString("\nthey have no items in common yet\n")
-	} else if pairs[0].Won+pairs[0].Lost > 0 {
-		fmt.Fprintf(&out, "  to read them: mergesearch items %s %s --vs %s\n", shellWord(run.Dir()), b.ID(), a.ID())
 	}
 	out.WriteString("\nrecipe:\n")
 	t := table{indent: "  "}
@@ -114,6 +112,9 @@ func diffText(w io.Writer, run *inspect.Run, a, b inspect.Subject, changes []ins
 		t.add(parameter, clipped(x.Expert, 24), clipped(placeText(inspect.Place{Group: x.Group, Block: x.Block}), 30), orDash(x.From.Text()), "->", orDash(x.To.Text()), move)
 	}
 	out.WriteString(t.String(1, 2, 5))
+	if len(pairs) > 0 && pairs[0].Won+pairs[0].Lost > 0 {
+		fmt.Fprintf(&out, "\nto read the items won and lost: mergesearch items %s %s --vs %s\n", shellWord(run.Dir()), b.ID(), a.ID())
+	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }

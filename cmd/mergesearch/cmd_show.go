@@ -169,7 +169,7 @@ func (v candidateView) text(w io.Writer, run *inspect.Run) error {
 	if v.BuildSeconds+v.EvalSeconds > 0 {
 		fmt.Fprintf(&b, "built in %.3g s, scored in %.3g s\n", v.BuildSeconds, v.EvalSeconds)
 	}
-	fmt.Fprintf(&b, "\nrecipe %s: %s\n", v.RecipeID, report.Plain(v.Trial.Recipe.Method))
+	fmt.Fprintf(&b, "\nrecipe %s\n", v.RecipeID)
 	settingsText(&b, v.settings)
 	b.WriteString("\n" + contributionText(v.contributions))
 	fmt.Fprintf(&b, "\nas mergekit YAML: mergesearch show %s %s --recipe\n", shellWord(run.Dir()), v.ID())
@@ -311,8 +311,8 @@ func contributionText(list []inspect.Contribution) string {
 	width := max(8, min(24, (96-44)/len(models)-2))
 	t := table{indent: "  "}
 	head := []string{"group", ""}
-	for _, m := range models {
-		head = append(head, clipped(m, width))
+	for i, m := range models {
+		head = append(head, clipped(letter(i)+" "+m, width))
 	}
 	t.add(head...)
 	for _, c := range list {
@@ -332,6 +332,8 @@ func contributionText(list []inspect.Contribution) string {
 	return b.String()
 }
 
+func letter(i int) string { return string(rune('A' + i%26)) }
+
 // bar draws shares as a bar of 20 letters, one for each model: its place among them.
 func bar(shares []inspect.Share, models []string) string {
 	const width = 20
@@ -344,7 +346,7 @@ func bar(shares []inspect.Share, models []string) string {
 			}
 		}
 		n := int(math.Round(width * sum))
-		b.WriteString(strings.Repeat(string(rune('A'+i%26)), max(0, n-b.Len())))
+		b.WriteString(strings.Repeat(letter(i), max(0, n-b.Len())))
 	}
 	return b.String()
 }

@@ -146,7 +146,10 @@ func statusText(s inspect.Status, run *inspect.Run, written, now time.Time) stri
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(&b, "%-11s %s\n", label, fmt.Sprintf(format, args...))
 	}
-	line(clipped(string(s.Run), 60), "%s", stateText(s, run))
+	line("run", "%s, %s", clipped(string(s.Run), 40), stateText(s))
+	if s.State == inspect.Stopped {
+		line("continue", "mergesearch run %s --dir %s --seed %d", shellWord(run.Frozen.RunFile), shellWord(run.Dir()), run.Frozen.Seed)
+	}
 	line("phase", "%s", phaseText(s))
 	line("candidates", "%s", doneText(s))
 	switch {
@@ -181,14 +184,14 @@ func statusText(s inspect.Status, run *inspect.Run, written, now time.Time) stri
 	return b.String()
 }
 
-func stateText(s inspect.Status, run *inspect.Run) string {
+func stateText(s inspect.Status) string {
 	switch s.State {
 	case inspect.Running:
 		return fmt.Sprintf("running in process %d since %s", s.Holder.PID, s.Holder.Start.Local().Format("2006-01-02 15:04:05 -0700"))
 	case inspect.Finished:
 		return fmt.Sprintf("finished %s", s.Ending.At.Local().Format("2006-01-02 15:04:05 -0700"))
 	}
-	return fmt.Sprintf("stopped; continue with: mergesearch run %s --dir %s --seed %d", shellWord(run.Frozen.RunFile), shellWord(run.Dir()), run.Frozen.Seed)
+	return "stopped before its end"
 }
 
 func phaseText(s inspect.Status) string {
@@ -198,10 +201,14 @@ func phaseText(s inspect.Status) string {
 	if s.State == inspect.Running {
 		return "the verdict is in; the winner is being written"
 	}
-	return "done, " + map[string]string{
+	why, known := map[string]string{
 		"candidates": "the budget of candidates is spent", "tokens": "the budget of tokens is spent", "time": "the time is up",
 		"item_answers": "the budget of answers is spent", "exhausted": "nothing new was left to try", "finished": "the algorithm has finished",
 	}[s.Ending.StopReason]
+	if !known {
+		why = report.Plain(s.Ending.StopReason)
+	}
+	return "done, " + why
 }
 
 func doneText(s inspect.Status) string {

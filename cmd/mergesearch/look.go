@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"mergesearch"
 	"mergesearch/cmd/internal/inspect"
@@ -37,6 +41,27 @@ func lookAt(c *cobra.Command, dir string, f func(*inspect.Run) error) error {
 	return f(run)
 }
 
+// countsAndTrials reads the sums of a run and its trials, without their recipes and
+// genomes.
+func countsAndTrials(ctx context.Context, r *store.Reader) (counts store.Counts, trials []store.Trial, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		counts, err = r.Counts(ctx)
+		return err
+	})
+	group.Go(func() error {
+		briefs, err := r.Briefs(ctx, store.Filter{Lean: true})
+		for _, b := range briefs {
+			trials = append(trials, store.Trial{Begun: b.Begun, Finished: b.Finished, Trial: mergesearch.Trial{
+				Index: b.Index, Name: b.Name, Individual: mergesearch.Individual{Generation: b.Generation, Operator: b.Operator},
+				RecipeID: b.RecipeID, State: b.State, Reason: b.Reason, Rung: b.Rung, Score: b.Score,
+			}})
+		}
+		return err
+	})
+	return counts, trials, group.Wait()
+}
+
 // newestRun returns the directory in runs/ whose store was written last.
 func newestRun() (string, error) {
 	files, err := filepath.Glob(filepath.Join("runs", "*", store.FileName))
@@ -55,15 +80,29 @@ func newestRun() (string, error) {
 	return newest, nil
 }
 
-// writtenAt returns when the store of a run was last written.
+// writtenAt returns when the store of a run was last written. An empty log is made by
+// whoever opens the store to read.
 func writtenAt(dir string) time.Time {
 	var at time.Time
 	for _, suffix := range []string{"", "-wal"} {
-		if info, err := os.Stat(filepath.Join(dir, store.FileName+suffix)); err == nil && info.ModTime().After(at) {
+		if info, err := os.Stat(filepath.Join(dir, store.FileName+suffix)); err == nil && info.Size() > 0 && info.ModTime().After(at) {
 			at = info.ModTime()
 		}
 	}
 	return at
+}
+
+// terminalWidth returns the columns of a terminal, or 0 when w is none.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }
 
 // oneWord refuses a word of a flag that is not among the known ones.
@@ -215,6 +254,7 @@ func changeText(c inspect.Change) string {
 // numbers to the right.
 type table struct {
 	indent string
+	width  int // lines are cut to; 0 for no limit
 	rows   [][]string
 }
 
@@ -243,7 +283,11 @@ func (t *table) String(left ...int) string {
 			}
 			line += "  "
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		line = strings.TrimRight(line, " ")
+		if t.width > 0 {
+			line = clipped(line, t.width)
+		}
+		b.WriteString(line + "\n")
 	}
 	return b.String()
 }

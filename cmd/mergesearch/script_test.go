@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mergesearch/merge/kernel/cuda/cudatest"
+	"mergesearch/store/storetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of testdata/script")
@@ -51,6 +52,12 @@ func TestScript(t *testing.T) {
 			"killed":   commandKilled,
 			"truncate": commandTruncate,
 			"setbytes": commandSetBytes,
+			"comes":    commandComes,
+			"synthetic": func(ts *testscript.TestScript, neg bool, args []string) {
+				candidates, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				storetest.Synthetic(t, ts.MkAbs(args[0]), candidates, 16)
+			},
 		},
 		RequireUniqueNames: true,
 	})
@@ -95,6 +102,18 @@ func commandKilled(ts *testscript.TestScript, neg bool, args []string) {
 	timer := time.AfterFunc(time.Duration(after)*time.Millisecond, func() { _ = c.Process.Kill() })
 	_ = c.Wait()
 	timer.Stop()
+}
+
+// commandComes repeats a call of the program until it succeeds: comes status DIR.
+func commandComes(ts *testscript.TestScript, neg bool, args []string) {
+	var err error
+	for range 300 {
+		if err = ts.Exec("mergesearch", args...); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("%v", err)
 }
 
 // commandTruncate cuts a file: truncate FILE BYTES.

@@ -36,6 +36,7 @@ const (
 	syntheticHeldOut  = 60
 	syntheticCohort   = 40
 	syntheticSurvives = 13 // of a cohort answer the last rung
+	syntheticKnown    = 6  // parents and baselines
 )
 
 // Synthetic writes a finished run of so many candidates with so many genes into dir,
@@ -65,7 +66,7 @@ func Synthetic(t testing.TB, dir string, candidates, genes int) {
 	options := store.Options{Now: func() time.Time { now = now.Add(time.Millisecond); return now }}
 	db, err := store.Open(t.Context(), dir, options)
 	check(err)
-	check(db.Freeze(t.Context(), s.configuration(candidates)))
+	check(db.Freeze(t.Context(), s.configuration(candidates-syntheticKnown)))
 	check(db.Event(t.Context(), "started", map[string]any{"version": "0.1.0"}))
 	check(db.Close())
 

@@ -1,6 +1,7 @@
 package storetest_test
 
 import (
+	"os"
 	"testing"
 
 	"mergesearch"
@@ -36,4 +37,14 @@ func TestSynthetic(t *testing.T) {
 	if hashes[0] != hashes[1] {
 		t.Error("two synthetic runs differ")
 	}
+}
+
+// MERGESEARCH_SYNTHETIC names a directory that a run of 10,000 candidates with 64 genes
+// is written to and stays in, to look at it with the program.
+func TestKeepSynthetic(t *testing.T) {
+	dir := os.Getenv("MERGESEARCH_SYNTHETIC")
+	if dir == "" {
+		t.Skip("MERGESEARCH_SYNTHETIC names no directory")
+	}
+	storetest.Synthetic(t, dir, 10_000, 64)
 }

@@ -42,22 +42,28 @@ func Open(ctx context.Context, r *store.Reader) (*Run, error) {
 		return nil, fmt.Errorf("%s: the frozen configuration cannot be read: %w", r.Dir(), err)
 	}
 	run.File.File = frozen.RunFile
+	return run, run.learnTasks(ctx)
+}
+
+// learnTasks fills in the benchmark as soon as a score names the tasks.
+func (r *Run) learnTasks(ctx context.Context) error {
+	if len(r.Benchmark.Tasks) > 0 {
+		return nil
+	}
 	scored, err := r.Briefs(ctx, store.Filter{States: []mergesearch.State{mergesearch.Scored}, Limit: 1})
-	if err != nil {
-		return nil, err
+	if err != nil || len(scored) == 0 {
+		return err
 	}
 	var tasks []string
-	for _, b := range scored {
-		for _, t := range b.Score.Tasks {
-			tasks = append(tasks, t.Task)
-		}
+	for _, t := range scored[0].Score.Tasks {
+		tasks = append(tasks, t.Task)
 	}
-	weights, ok := run.weights(tasks)
+	weights, ok := r.weights(tasks)
 	if !ok {
-		run.Notes = append(run.Notes, "which task belongs to which group of the run file is not clear: all tasks count alike")
+		r.Notes = append(r.Notes, "which task belongs to which group of the run file is not clear: all tasks count alike")
 	}
-	run.Benchmark = run.File.Benchmark(weights)
-	return run, nil
+	r.Benchmark = r.File.Benchmark(weights)
+	return nil
 }
 
 // weights gives the tasks, which are in the order of the run file, their weights.
@@ -193,12 +199,12 @@ func (r *Run) Winner(ctx context.Context) (store.Brief, error) {
 	if err == nil && ending.Result.Best.Candidate != "" {
 		return r.Brief(ctx, ending.Result.Best.Candidate)
 	}
-	all, err := r.Briefs(ctx, store.Filter{States: []mergesearch.State{mergesearch.Scored}})
+	all, err := r.Briefs(ctx, store.Filter{States: []mergesearch.State{mergesearch.Scored}, Lean: true})
 	if err != nil {
 		return store.Brief{}, err
 	}
 	if best, ok := bestOf(all, func(b store.Brief) bool { return b.Operator != parentOperator }); ok {
-		return best, nil
+		return r.Brief(ctx, best.ID())
 	}
 	return r.BestParent(ctx)
 }

@@ -54,6 +54,9 @@ const paceWindow = 30 * time.Minute
 // Status looks at a run. Now is the clock that the pace is measured with.
 func (r *Run) Status(ctx context.Context, now time.Time) (Status, error) {
 	s := Status{Run: r.Frozen.Run, State: Stopped, Failures: map[string]int{}, Budget: r.File.Budget}
+	if err := r.learnTasks(ctx); err != nil {
+		return s, err
+	}
 	holder, held, err := store.HeldBy(r.Dir())
 	if err != nil {
 		return s, err
@@ -72,7 +75,7 @@ func (r *Run) Status(ctx context.Context, now time.Time) (Status, error) {
 	case !errors.As(err, &none):
 		return s, err
 	}
-	all, err := r.Briefs(ctx, store.Filter{})
+	all, err := r.Briefs(ctx, store.Filter{Lean: true})
 	if err != nil {
 		return s, err
 	}

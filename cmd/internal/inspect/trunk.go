@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"mergesearch"
 	"mergesearch/store"
 )
@@ -56,12 +58,18 @@ type Step struct {
 // Trunk returns the steps that led to a candidate.
 func (r *Run) Trunk(ctx context.Context, id mergesearch.CandidateID) (Trunk, error) {
 	t := Trunk{Of: id, Line: Descent}
-	all, err := r.Briefs(ctx, store.Filter{})
-	if err != nil {
-		return t, err
-	}
-	parents, err := r.Parents(ctx)
-	if err != nil {
+	var all []store.Brief
+	var parents map[int][]mergesearch.CandidateID
+	group, together := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		all, err = r.Briefs(together, store.Filter{Lean: true})
+		return err
+	})
+	group.Go(func() (err error) {
+		parents, err = r.Parents(together)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return t, err
 	}
 	at := make(map[mergesearch.CandidateID]store.Brief, len(all))
@@ -154,6 +162,7 @@ func (r *Run) measure(ctx context.Context, t *Trunk) error {
 		if err != nil {
 			return err
 		}
+		s.Score = now.Score
 		if i > 0 {
 			s.Changes = r.Diff(before.Trial, now.Trial)
 		}
