@@ -225,14 +225,14 @@ func candidateDocuments(ctx context.Context, r *store.Reader, briefs []store.Bri
 // that too.
 func candidateTable(w io.Writer, briefs []store.Brief, parents map[int][]mergesearch.CandidateID, task string) error {
 	t := table{width: terminalWidth(w)}
-	head := []string{"id", "gen", "state", "fitness", "items", "cut/empty/missing %", "method", "operator", "made by", "of"}
+	head := []string{"id", "gen", "state", "fitness", "items", "cut/emp/miss %", "method", "parents", "made by"}
 	byTask := slices.ContainsFunc(briefs, func(b store.Brief) bool { return taskValue(b, task) >= 0 })
 	if byTask {
 		head = slices.Insert(head, 4, clipped(task, 12))
 	}
 	t.add(head...)
 	for _, b := range briefs {
-		row := []string{string(b.ID()), strconv.Itoa(b.Generation), string(b.State), "", "", "", clipped(b.Method, 18), clipped(b.Operator, 24), origin(b, parents[b.Index])}
+		row := []string{string(b.ID()), strconv.Itoa(b.Generation), string(b.State), "", "", "", clipped(b.Method, 18), kin(parents[b.Index]), origin(b)}
 		value := ""
 		if b.HasScore() {
 			rates := inspect.RatesOf(b.Score)
@@ -250,18 +250,27 @@ func candidateTable(w io.Writer, briefs []store.Brief, parents map[int][]mergese
 	return err
 }
 
-// origin says what a candidate is, was made of, or failed of.
-func origin(b store.Brief, parents []mergesearch.CandidateID) string {
-	text := clipped(b.Name, 24)
-	if b.Name == "" {
-		var ids []string
-		for _, p := range parents {
-			ids = append(ids, string(p))
+// kin lists the parents, of many the first.
+func kin(parents []mergesearch.CandidateID) string {
+	var ids []string
+	for i, p := range parents {
+		if i == 3 {
+			ids = append(ids, fmt.Sprintf("and %d", len(parents)-i))
+			break
 		}
-		text = strings.Join(ids, " ")
+		ids = append(ids, string(p))
+	}
+	return strings.Join(ids, " ")
+}
+
+// origin says how a candidate was made, who it is, and what it failed of.
+func origin(b store.Brief) string {
+	text := clipped(b.Operator, 30)
+	if b.Name != "" {
+		text += ": " + clipped(b.Name, 40)
 	}
 	if b.Reason.Code != "" {
-		text = strings.TrimSpace(text + " (" + clipped(b.Reason.Code+": "+b.Reason.Text, 60) + ")")
+		text += " (" + clipped(b.Reason.Code+": "+b.Reason.Text, 100) + ")"
 	}
 	return text
 }
