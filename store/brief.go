@@ -87,8 +87,7 @@ func (r *Reader) Briefs(ctx context.Context, f Filter) ([]Brief, error) {
 		score = `CASE WHEN instr(score, '"Violation":') > 0 THEN score END`
 	}
 	var out []Brief
-	var texts []byte // of all scores, one after the other
-	var ends []int
+	var scores scoreDecoder
 	err := each(ctx, r.pool, func(rows *sql.Rows) error {
 		var b Brief
 		var score sql.RawBytes
@@ -99,41 +98,71 @@ func (r *Reader) Briefs(ctx context.Context, f Filter) ([]Brief, error) {
 			&b.Rung, &score, &fitness, &stdErr, &b.Score.Items, &b.BuildSeconds, &b.EvalSeconds, &begun, &finished)
 		b.Score.Fitness, b.Score.StdErr = fitness.Float64, stdErr.Float64
 		b.Begun, b.Finished = moment(begun), moment(finished.Int64)
-		texts = append(texts, score...)
-		ends = append(ends, len(texts))
+		scores.add(score)
 		out = append(out, b)
 		return err
 	}, `SELECT idx, name, generation, operator, `+methodOf+`, recipe.id, state, reason_code, reason_text, rung, `+score+`, fitness, stderr, items, build_s, eval_s, begun, finished
 		FROM trial JOIN recipe ON recipe.key = trial.recipe`+clauses, args...)
-	if err == nil {
-		err = decodeScores(out, texts, ends)
+	if bad := scores.into(out); err == nil {
+		err = bad
 	}
 	return out, failure(r.path, "list the trials", err)
 }
 
-// decodeScores fills in the scores, on all processors: of ten thousand trials they
-// are most of the work.
-func decodeScores(briefs []Brief, texts []byte, ends []int) error {
-	var group errgroup.Group
-	const part = 512
-	for first := 0; first < len(briefs); first += part {
-		group.Go(func() error {
-			for i := first; i < min(first+part, len(briefs)); i++ {
-				start := 0
-				if i > 0 {
-					start = ends[i-1]
-				}
-				if start == ends[i] {
-					continue
-				}
-				if err := json.Unmarshal(texts[start:ends[i]], &briefs[i].Score); err != nil {
-					return fmt.Errorf("score of %s: %w", briefs[i].ID(), err)
-				}
-			}
-			return nil
-		})
+// scoreDecoder decodes scores part by part while more are read: of ten thousand trials
+// that is half of the work.
+type scoreDecoder struct {
+	group errgroup.Group
+	parts []*scorePart
+}
+
+type scorePart struct {
+	texts  []byte // one after the other
+	ends   []int
+	scores []mergesearch.Score
+}
+
+const partScores = 512
+
+func (d *scoreDecoder) add(text []byte) {
+	if n := len(d.parts); n == 0 || len(d.parts[n-1].ends) == partScores {
+		d.parts = append(d.parts, &scorePart{})
 	}
-	return group.Wait()
+	p := d.parts[len(d.parts)-1]
+	p.texts = append(p.texts, text...)
+	if p.ends = append(p.ends, len(p.texts)); len(p.ends) == partScores {
+		d.group.Go(p.decode)
+	}
+}
+
+func (p *scorePart) decode() error {
+	p.scores = make([]mergesearch.Score, len(p.ends))
+	start := 0
+	for i, end := range p.ends {
+		if text := p.texts[start:end]; len(text) > 0 {
+			if err := json.Unmarshal(text, &p.scores[i]); err != nil {
+				return fmt.Errorf("a score: %w", err)
+			}
+		}
+		start = end
+	}
+	return nil
+}
+
+// into waits for all parts and hands the scores out, in the order of adding.
+func (d *scoreDecoder) into(briefs []Brief) error {
+	if n := len(d.parts); n > 0 && len(d.parts[n-1].ends) < partScores {
+		d.group.Go(d.parts[n-1].decode)
+	}
+	if err := d.group.Wait(); err != nil {
+		return err
+	}
+	for i := range briefs {
+		if s := d.parts[i/partScores].scores[i%partScores]; s.Items > 0 {
+			briefs[i].Score = s
+		}
+	}
+	return nil
 }
 
 // clauses is the WHERE, ORDER BY and LIMIT of a filter with its arguments.

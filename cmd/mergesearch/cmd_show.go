@@ -40,6 +40,7 @@ best-parent.`,
 }
 
 func showRun(c *cobra.Command, dir string) error {
+	beQuick()
 	r, err := store.OpenReadOnly(c.Context(), dir)
 	if err != nil {
 		return err

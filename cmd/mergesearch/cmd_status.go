@@ -161,8 +161,7 @@ func statusText(s inspect.Status, run *inspect.Run, written, now time.Time) stri
 		line("best", "%s, %s: %.3f ± %.3f on %d search items", plainID(s.Best.ID(), s.Best.Name), clipped(s.Best.Method, 20), s.Best.Score.Fitness, s.Best.Score.StdErr, s.Best.Score.Items)
 		line("parent", "%s: %.3f ± %.3f, the best of them", clipped(s.BestParent.Name, 40), s.BestParent.Score.Fitness, s.BestParent.Score.StdErr)
 		if s.Gain != nil {
-			line("gain", "%+.1f points (%+.1f to %+.1f), %d items won, %d lost%s", 100*s.Gain.Gain, 100*s.Gain.CILow, 100*s.Gain.CIHigh, s.Gain.Won, s.Gain.Lost,
-				map[bool]string{true: "; search items chose it, so less will hold"}[s.Ending == nil])
+			line("gain", "%+.1f points (%+.1f to %+.1f) on the items that chose it, %d won, %d lost", 100*s.Gain.Gain, 100*s.Gain.CILow, 100*s.Gain.CIHigh, s.Gain.Won, s.Gain.Lost)
 		}
 	}
 	if s.Ending != nil {
@@ -222,7 +221,7 @@ func doneText(s inspect.Status) string {
 		text = fmt.Sprintf("%-14s [%s%s] %.0f %%", text, strings.Repeat("#", full), strings.Repeat(".", width-full), 100*s.Share)
 	}
 	if s.InFlight > 0 {
-		text += fmt.Sprintf(", %d in flight", s.InFlight)
+		text += fmt.Sprintf(", %d %s", s.InFlight, map[bool]string{true: "in flight", false: "not finished"}[s.State == inspect.Running])
 	}
 	return text
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +28,7 @@ import (
 
 // lookAt opens a run directory for f.
 func lookAt(c *cobra.Command, dir string, f func(*inspect.Run) error) error {
+	beQuick()
 	r, err := store.OpenReadOnly(c.Context(), dir)
 	if err != nil {
 		return err
@@ -40,6 +43,10 @@ func lookAt(c *cobra.Command, dir string, f func(*inspect.Run) error) error {
 	}
 	return f(run)
 }
+
+// beQuick collects garbage less often: a look at ten thousand candidates makes some
+// tens of megabytes and is over.
+func beQuick() { debug.SetGCPercent(400) }
 
 // countsAndTrials reads the sums of a run and its trials, without their recipes and
 // genomes.
@@ -272,22 +279,30 @@ func (t *table) String(left ...int) string {
 		}
 	}
 	var b strings.Builder
+	var line []byte
 	for _, row := range t.rows {
-		line := t.indent
+		line = append(line[:0], t.indent...)
 		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i == 0 || slices.Contains(left, i) {
-				line += cell + pad
-			} else {
-				line += pad + cell
+			pad := widths[i] - utf8.RuneCountInString(cell)
+			toLeft := i == 0 || slices.Contains(left, i)
+			if toLeft {
+				line = append(line, cell...)
 			}
-			line += "  "
+			for range pad {
+				line = append(line, ' ')
+			}
+			if !toLeft {
+				line = append(line, cell...)
+			}
+			line = append(line, "  "...)
 		}
-		line = strings.TrimRight(line, " ")
+		line = bytes.TrimRight(line, " ")
 		if t.width > 0 {
-			line = clipped(line, t.width)
+			b.WriteString(clipped(string(line), t.width))
+		} else {
+			b.Write(line)
 		}
-		b.WriteString(line + "\n")
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
