@@ -3,7 +3,6 @@ package inspect
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"mergesearch"
 	"mergesearch/eval"
@@ -190,16 +189,4 @@ func RatesOf(s mergesearch.Score) Rates {
 		r.Truncated, r.Empty, r.Missing = float64(truncated)/n, float64(empty)/n, float64(missing)/n
 	}
 	return r
-}
-
-// taskOrder sorts by the order of the benchmark, then by name.
-func (r *Run) taskOrder(x, y string) int {
-	at := func(task string) int {
-		i := slices.IndexFunc(r.Benchmark.Tasks, func(w mergesearch.TaskWeight) bool { return w.Task == task })
-		if i < 0 {
-			return len(r.Benchmark.Tasks)
-		}
-		return i
-	}
-	return cmp.Or(cmp.Compare(at(x), at(y)), strings.Compare(x, y))
 }
