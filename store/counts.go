@@ -52,19 +52,7 @@ func (r *Reader) Counts(ctx context.Context) (Counts, error) {
 		if err != nil {
 			return err
 		}
-		return each(ctx, tx, func(rows *sql.Rows) error {
-			var s mergesearch.Split
-			var n, missing, truncated, empty, tokens int
-			err := rows.Scan(&s, &n, &missing, &truncated, &empty, &tokens)
-			c.BySplit[s] = n
-			c.ItemAnswers += n
-			c.Missing += missing
-			c.Truncated += truncated
-			c.Empty += empty
-			c.Tokens[s] = tokens
-			return err
-		}, `SELECT split, count(*), sum(missing), sum(truncated), sum(empty), sum(prompt_tokens + completion_tokens)
-			FROM answer JOIN item ON item.key = answer.item GROUP BY split`)
+		return c.answers(ctx, tx)
 	})
 	return c, err
 }
@@ -76,4 +64,29 @@ func (r *Reader) Bytes(ctx context.Context) (int64, error) {
 		return tx.QueryRowContext(ctx, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`).Scan(&n)
 	})
 	return n, err
+}
+
+// answers sums over all answers, and over those that are not to search items; the
+// rest are. That is twice as fast as a sum for each split.
+func (c *Counts) answers(ctx context.Context, q querier) error {
+	var tokens int
+	err := q.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(missing), 0), coalesce(sum(truncated), 0), coalesce(sum(empty), 0),
+		coalesce(sum(prompt_tokens + completion_tokens), 0) FROM answer`).Scan(&c.ItemAnswers, &c.Missing, &c.Truncated, &c.Empty, &tokens)
+	if err != nil {
+		return err
+	}
+	searched := c.ItemAnswers
+	err = each(ctx, q, func(rows *sql.Rows) error {
+		var s mergesearch.Split
+		var n, spent int
+		err := rows.Scan(&s, &n, &spent)
+		c.BySplit[s], c.Tokens[s] = n, spent
+		searched, tokens = searched-n, tokens-spent
+		return err
+	}, `SELECT split, count(*), sum(prompt_tokens + completion_tokens)
+		FROM answer JOIN item ON item.key = answer.item AND split <> 'search' GROUP BY split`)
+	if searched > 0 {
+		c.BySplit[mergesearch.SearchSplit], c.Tokens[mergesearch.SearchSplit] = searched, tokens
+	}
+	return err
 }

@@ -50,9 +50,24 @@ func (r *Reader) Descendants(ctx context.Context, id mergesearch.CandidateID) (L
 	return r.kin(ctx, id, `SELECT child FROM parent JOIN kin ON parent = kin.idx`)
 }
 
+// Near returns a candidate with what it descends from in at most so many generations;
+// a NotFoundError when there is no such candidate.
+func (r *Reader) Near(ctx context.Context, id mergesearch.CandidateID, generations int) (Lineage, error) {
+	index, err := IndexOf(id)
+	if err != nil {
+		return Lineage{}, err
+	}
+	l, err := r.lineage(ctx, `WITH RECURSIVE kin (idx, far) AS (SELECT idx, 0 FROM trial WHERE idx = ?
+		UNION SELECT parent, far + 1 FROM parent JOIN kin ON child = kin.idx WHERE far < ?) SELECT idx FROM kin`, index, generations)
+	if err == nil && len(l.Nodes) == 0 {
+		err = &NotFoundError{Path: r.path, What: "candidate " + string(id)}
+	}
+	return l, err
+}
+
 // kin follows a step from a candidate as far as it leads.
 func (r *Reader) kin(ctx context.Context, id mergesearch.CandidateID, step string) (Lineage, error) {
-	index, err := indexOf(id)
+	index, err := IndexOf(id)
 	if err != nil {
 		return Lineage{}, err
 	}
@@ -93,7 +108,7 @@ func (r *Reader) lineage(ctx context.Context, chosen string, args ...any) (Linea
 				l.Edges = append(l.Edges, Edge{Parent: mergesearch.CandidateOf(parent), Child: mergesearch.CandidateOf(child), Position: position})
 			}
 			return err
-		}, `SELECT child, position, parent FROM parent ORDER BY child, position`)
+		}, `SELECT child, position, parent FROM parent WHERE child IN (`+chosen+`) ORDER BY child, position`, args...)
 	})
 	return l, err
 }

@@ -21,8 +21,16 @@ func (r *Reader) Records(ctx context.Context) ([]mergesearch.Record, error) {
 	return out, err
 }
 
-// PopulationHash returns mergesearch.PopulationHash of the Records.
+// PopulationHash returns mergesearch.PopulationHash of the Records. That of a run with
+// an ending is read from it, since whatever changes the population takes the ending
+// back; Check computes it anew.
 func (r *Reader) PopulationHash(ctx context.Context) (string, error) {
+	var none *NotFoundError
+	if e, err := r.Ending(ctx); err == nil {
+		return e.PopulationHash, nil
+	} else if !errors.As(err, &none) {
+		return "", err
+	}
 	rs, err := r.Records(ctx)
 	if err != nil {
 		return "", err

@@ -61,7 +61,8 @@ into one better model, and proves on held-out items that it is better.
 	})
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
-		newRunCommand(), newInitCommand(), newPlanCommand(), newDoctorCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newExportCommand(),
+		newInitCommand(), newPlanCommand(), newDoctorCommand(), newRunCommand(),
+		newStatusCommand(), newShowCommand(), newCandidatesCommand(), newDiffCommand(), newLineageCommand(), newItemsCommand(), newEventsCommand(), newExportCommand(),
 		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(),
 		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mergesearch/merge/kernel/cuda/cudatest"
+	"mergesearch/store/storetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of testdata/script")
@@ -52,6 +53,12 @@ func TestScript(t *testing.T) {
 			"interrupted": func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Interrupt) },
 			"truncate":    commandTruncate,
 			"setbytes":    commandSetBytes,
+			"comes":       commandComes,
+			"synthetic": func(ts *testscript.TestScript, neg bool, args []string) {
+				candidates, err := strconv.Atoi(args[1])
+				ts.Check(err)
+				storetest.Synthetic(t, ts.MkAbs(args[0]), candidates, 16)
+			},
 		},
 		RequireUniqueNames: true,
 	})
@@ -96,6 +103,18 @@ func commandEnded(ts *testscript.TestScript, neg bool, args []string, signal os.
 	timer := time.AfterFunc(time.Duration(after)*time.Millisecond, func() { _ = c.Process.Signal(signal) })
 	_ = c.Wait()
 	timer.Stop()
+}
+
+// commandComes repeats a call of the program until it succeeds: comes status DIR.
+func commandComes(ts *testscript.TestScript, neg bool, args []string) {
+	var err error
+	for range 300 {
+		if err = ts.Exec("mergesearch", args...); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("%v", err)
 }
 
 // commandTruncate cuts a file: truncate FILE BYTES.

@@ -23,11 +23,7 @@ func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary
 	if err != nil {
 		return report.Summary{}, err
 	}
-	counts, err := r.Counts(ctx)
-	if err != nil {
-		return report.Summary{}, err
-	}
-	trials, err := r.Trials(ctx, store.Filter{})
+	counts, trials, err := countsAndTrials(ctx, r)
 	if err != nil {
 		return report.Summary{}, err
 	}
