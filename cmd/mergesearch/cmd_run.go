@@ -106,7 +106,9 @@ func run(c *cobra.Command, path string, f runFlags) error {
 		return err
 	}
 	s.remember(db)
-	if err := s.finish(ctx, c, db, dir, options, path); err != nil {
+	err = s.finish(ctx, c, db, dir, options, path)
+	leaveReport(ctx, c, db.Reader, dir)
+	if err != nil {
 		return err
 	}
 	summary, err := summarize(ctx, db.Reader, dir)
