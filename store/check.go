@@ -68,7 +68,7 @@ func (rep *Report) contents(ctx context.Context, tx *sql.Tx) error {
 	}
 	rep.Events = n
 	rep.Problems = append(rep.Problems, found...)
-	trials, err := selectTrials(ctx, tx, "")
+	trials, err := allTrials(ctx, tx)
 	var broken sqlite3.Error
 	if errors.As(err, &broken) {
 		return err

@@ -52,7 +52,7 @@ func (r *Reader) Descendants(ctx context.Context, id mergesearch.CandidateID) (L
 
 // kin follows a step from a candidate as far as it leads.
 func (r *Reader) kin(ctx context.Context, id mergesearch.CandidateID, step string) (Lineage, error) {
-	index, err := indexOf(id)
+	index, err := IndexOf(id)
 	if err != nil {
 		return Lineage{}, err
 	}

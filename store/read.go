@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"mergesearch"
@@ -22,43 +21,29 @@ type Trial struct {
 
 // Filter selects trials. The zero value selects all, in the order of asking.
 type Filter struct {
-	States []mergesearch.State // any of these; nil for all
-	Recipe mergesearch.RecipeID
-	From   int  // first index
-	Limit  int  // at most this many; 0 for all
-	ByRank bool // best fitness first, those without one last; otherwise by index
+	States      []mergesearch.State // any of these; nil for all
+	Operators   []string            // likewise
+	Methods     []string            // likewise, of Brief.Method
+	Names       []string            // likewise, of parents and baselines
+	Generations []int               // likewise
+	Recipe      mergesearch.RecipeID
+	MinFitness  *float64 // leaves out those without a fitness
+	From        int      // first index
+	Limit       int      // at most this many; 0 for all
+	ByRank      bool     // best fitness first, those without one last; otherwise by Order
+	Order       Order    // empty: ByIndex
 }
 
 // Trials returns the selected trials.
 func (r *Reader) Trials(ctx context.Context, f Filter) ([]Trial, error) {
-	where := []string{"idx >= ?"}
-	args := []any{f.From}
-	if f.Recipe != "" {
-		where = append(where, "recipe.id = ?")
-		args = append(args, string(f.Recipe))
-	}
-	if f.States != nil {
-		where = append(where, "state IN (?"+strings.Repeat(", ?", max(0, len(f.States)-1))+")")
-		for _, s := range f.States {
-			args = append(args, string(s))
-		}
-		if len(f.States) == 0 {
-			args = append(args, "")
-		}
-	}
-	clauses := " WHERE " + strings.Join(where, " AND ") + " ORDER BY "
-	if f.ByRank {
-		clauses += "fitness DESC NULLS LAST, "
-	}
-	clauses += "idx LIMIT ?"
-	limit := -1
-	if f.Limit > 0 {
-		limit = f.Limit
-	}
+	clauses, args := f.clauses()
 	var out []Trial
 	err := r.view(ctx, "read trials", func(tx *sql.Tx) error {
-		var err error
-		out, err = selectTrials(ctx, tx, clauses, append(args, limit)...)
+		parents, err := parentsOf(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		out, err = selectTrials(ctx, tx, parents, clauses, args...)
 		return err
 	})
 	return out, err
@@ -67,14 +52,18 @@ func (r *Reader) Trials(ctx context.Context, f Filter) ([]Trial, error) {
 // Trial returns one trial with all that its recipe answered, in the order of the
 // items' first appearance; a NotFoundError when there is none.
 func (r *Reader) Trial(ctx context.Context, id mergesearch.CandidateID) (Trial, []Answer, error) {
-	index, err := indexOf(id)
+	index, err := IndexOf(id)
 	if err != nil {
 		return Trial{}, nil, err
 	}
 	var t Trial
 	var answers []Answer
 	err = r.view(ctx, "read "+string(id), func(tx *sql.Tx) error {
-		found, err := selectTrials(ctx, tx, " WHERE idx = ?", index)
+		parents, err := parentsOf(ctx, tx, " WHERE child = ?", index)
+		if err != nil {
+			return err
+		}
+		found, err := selectTrials(ctx, tx, parents, " WHERE idx = ?", index)
 		if err != nil {
 			return err
 		}
@@ -92,13 +81,17 @@ func (r *Reader) Trial(ctx context.Context, id mergesearch.CandidateID) (Trial, 
 	return t, answers, err
 }
 
-func selectTrials(ctx context.Context, tx *sql.Tx, clauses string, args ...any) ([]Trial, error) {
-	parents, err := allParents(ctx, tx)
+func allTrials(ctx context.Context, tx *sql.Tx) ([]Trial, error) {
+	parents, err := parentsOf(ctx, tx, "")
 	if err != nil {
 		return nil, err
 	}
+	return selectTrials(ctx, tx, parents, "")
+}
+
+func selectTrials(ctx context.Context, tx *sql.Tx, parents map[int][]mergesearch.CandidateID, clauses string, args ...any) ([]Trial, error) {
 	var out []Trial
-	err = each(ctx, tx, func(rows *sql.Rows) error {
+	err := each(ctx, tx, func(rows *sql.Rows) error {
 		t, err := scanTrial(rows)
 		t.Individual.Parents = parents[t.Index]
 		out = append(out, t)
@@ -134,13 +127,20 @@ func scanTrial(rows *sql.Rows) (Trial, error) {
 	return t, err
 }
 
-func allParents(ctx context.Context, q querier) (map[int][]mergesearch.CandidateID, error) {
+// parentsOf lists the parents of the children that a clause selects.
+func parentsOf(ctx context.Context, q querier, where string, args ...any) (map[int][]mergesearch.CandidateID, error) {
 	parents := map[int][]mergesearch.CandidateID{}
 	err := each(ctx, q, func(rows *sql.Rows) error {
 		var child, parent int
 		err := rows.Scan(&child, &parent)
 		parents[child] = append(parents[child], mergesearch.CandidateOf(parent))
 		return err
-	}, `SELECT child, parent FROM parent ORDER BY child, position`)
+	}, `SELECT child, parent FROM parent`+where+` ORDER BY child, position`, args...)
 	return parents, err
+}
+
+// Parents returns the parents of every trial that has some, by its index.
+func (r *Reader) Parents(ctx context.Context) (map[int][]mergesearch.CandidateID, error) {
+	parents, err := parentsOf(ctx, r.pool, "")
+	return parents, failure(r.path, "read the parents", err)
 }

@@ -77,7 +77,7 @@ func (db *DB) insertTrial(ctx context.Context, t mergesearch.Trial, genome strin
 		return err
 	}
 	for i, p := range t.Individual.Parents {
-		parent, err := indexOf(p)
+		parent, err := IndexOf(p)
 		if err != nil {
 			return err
 		}
@@ -200,8 +200,9 @@ func final(s mergesearch.State) bool {
 	return false
 }
 
-// indexOf is the inverse of mergesearch.CandidateOf.
-func indexOf(id mergesearch.CandidateID) (int, error) {
+// IndexOf is the inverse of mergesearch.CandidateOf. It returns an InputError for what
+// is no name of a candidate.
+func IndexOf(id mergesearch.CandidateID) (int, error) {
 	i, err := strconv.Atoi(strings.TrimPrefix(string(id), "c"))
 	if err != nil || i < 0 || mergesearch.CandidateOf(i) != id {
 		return 0, &mergesearch.InputError{Field: string(id), Problem: "is not the name of a candidate", Hint: "candidates are named c0000, c0001, ..."}

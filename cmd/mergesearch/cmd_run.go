@@ -46,7 +46,8 @@ judges the winner on held-out items and writes its checkpoint to DIR/best.
 
 Everything that is reported done is on disk. Stop it in any way, start it again
 with the same command, and the result is the same.`,
-		Args: arguments(1, 1),
+		Args:              arguments(1, 1),
+		ValidArgsFunction: yamlFiles,
 		RunE: func(c *cobra.Command, args []string) error {
 			f.seedGiven = c.Flags().Changed("seed")
 			return run(c, args[0], f)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -77,52 +78,73 @@ func exitCode(err error, stderr io.Writer) int {
 	if text := oneLine(err.Error()); text != "" {
 		fmt.Fprintf(stderr, "error: %s\n", text)
 	}
+	k := kindOf(err)
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(stderr, "hint: %s\n", oneLine(hint))
 	}
-	return codeOf(err)
+	if k.exit != exitInput && k.exit != exitInterrupted {
+		fmt.Fprintf(stderr, "more: mergesearch explain %s\n", k.Code)
+	}
+	return k.exit
 }
 
-func codeOf(err error) int {
-	var (
-		ended    *outcome
-		input    *mergesearch.InputError
-		breaker  *search.BreakerError
-		locked   *store.LockedError
-		damaged  *store.DamagedError
-		newer    *store.NewerError
-		foreign  *store.ForeignError
-		changed  *store.ChangedError
-		notFound *store.NotFoundError
-		disk     *store.DiskError
-		failed   *mergesearch.Failure
-		machine  *unfit
-		endpoint *eval.EndpointError
-		scorer   *eval.ScorerError
-		judge    *eval.JudgeError
-		gpu      *cuda.Error
-		proposer *external.Error
-	)
-	switch {
-	case errors.As(err, &ended):
-		return ended.code
-	case errors.Is(err, context.Canceled):
-		return exitInterrupted
-	case errors.As(err, &machine):
-		return exitUnfit
-	case errors.As(err, &input), errors.As(err, &changed), errors.As(err, &notFound), errors.As(err, &newer), errors.As(err, &foreign), errors.As(err, &failed):
-		return exitInput
-	case errors.As(err, &breaker):
-		return exitBreaker
-	case errors.As(err, &locked):
-		return exitLocked
-	case errors.As(err, &damaged):
-		return exitDamaged
-	case errors.As(err, &endpoint), errors.As(err, &scorer), errors.As(err, &judge), errors.As(err, &gpu), errors.As(err, &proposer), errors.As(err, &disk), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EIO), errors.Is(err, syscall.ENOMEM):
-		return exitUnfit
-	}
-	return exitBug
+// kind is a class of errors: its code for explain, and its exit code.
+type kind struct {
+	topic
+	exit int
+	is   func(error) bool
 }
+
+// kinds lists the classes; an error belongs to the first that it is of.
+var kinds = []kind{
+	{topic{"interrupted", "the command was stopped by Ctrl-C or SIGTERM", "Everything that was reported done is on the disk. The same command goes on where it stopped and ends with the same result."}, exitInterrupted, func(err error) bool {
+		return ended(exitInterrupted)(err) || errors.Is(err, context.Canceled) && !as[*outcome](err)
+	}},
+	{topic{"missing_answers", "the search ended, but more than 0.5 % of the answers are missing", "Missing answers are never counted as wrong ones, but comparisons stand on fewer items. Look at the endpoint's log, then start again with --fork."}, exitDegraded, ended(exitDegraded)},
+	{topic{"budget_spent", "a cap of time or tokens ended the search early", "The verdict stands on what was searched until then. Take it as it is, or raise the cap in the run file and start with --fork."}, exitBudget, ended(exitBudget)},
+	{topic{"no_gain", "no candidate beats the best parent, and --require-gain was given", "The interval of the verdict shows how much could have been missed. More held-out items detect smaller gains; more methods and genes find larger ones."}, exitNoGain, ended(exitNoGain)},
+	{topic{"damaged", "the store of a run is damaged", "It is never repaired in silence. Copy the newest backup beside it, backup-*.db, over run.db, or start again in a new directory; mergesearch check DIR lists what is wrong."}, exitDamaged, func(err error) bool { return ended(exitDamaged)(err) || as[*store.DamagedError](err) }},
+	{topic{"unfit", "the machine is not fit for the work", "A port, a GPU, room on the disk or a limit of the system is missing; the line says which. mergesearch doctor looks at all of them."}, exitUnfit, as[*unfit]},
+	{topic{"input", "something that was written or handed in is refused", "The line names the file, the place and what is wrong with it; the hint says what would be taken. Nothing was started."}, exitInput, as[*mergesearch.InputError]},
+	{topic{"changed", "the run directory belongs to a run of other models, data, settings or version", "A run is bound to what it was started with, so that its scores stay comparable. The line lists what changed. Change it back, or start a new run with --fork."}, exitInput, as[*store.ChangedError]},
+	{topic{"not_found", "the run has no such candidate, or no verdict yet", "mergesearch candidates DIR lists what there is."}, exitInput, as[*store.NotFoundError]},
+	{topic{"newer_store", "the store was written by a newer mergesearch", "It was left untouched. Use the version that wrote it, or a later one."}, exitInput, as[*store.NewerError]},
+	{topic{"foreign_store", "run.db is a database of another program", "It was left untouched. Choose another directory with --dir."}, exitInput, as[*store.ForeignError]},
+	{topic{"candidate", "a merge cannot be built or used", "The same reason makes a candidate of a search fail, where it is only recorded. The first word of the reason is a code of its own: not_finite, degenerate or not_served."}, exitInput, as[*mergesearch.Failure]},
+	{topic{"too_many_failures", "candidates failed alike, one after the other", "Going on would not help: the cause they share is in the line. Mend it and start the same command again; what was recorded is kept."}, exitBreaker, as[*search.BreakerError]},
+	{topic{"locked", "another process holds the run", "Two writers are never let in. The line says which process and since when; verbs that only look work meanwhile. The lock ends with its process, there is nothing to remove."}, exitLocked, as[*store.LockedError]},
+	{topic{"endpoint", "the inference server cannot be reached, does not answer as it should, or serves other weights", "No score came of it. Look at the server and its log, then start the same command again; only what was not answered is asked again."}, exitUnfit, as[*eval.EndpointError]},
+	{topic{"scorer", "a task's scorer program failed", "What it printed is in the line. Run it by hand on one line of JSON, then start the same command again."}, exitUnfit, as[*eval.ScorerError]},
+	{topic{"judge", "a task's judge cannot be reached or gives no grade", "Look at the judge's endpoint, then start the same command again; grades that were given are kept."}, exitUnfit, as[*eval.JudgeError]},
+	{topic{"gpu", "the GPU or its driver failed", "The line has the driver's own name for it. nvidia-smi shows the GPU's state and what else uses its memory; --device cpu works without it and gives the same bits."}, exitUnfit, as[*cuda.Error]},
+	{topic{"proposer", "the program outside that proposes candidates failed", "What it printed is in the line. Start the same command again when it is mended: it is asked from the beginning, and what was answered is kept."}, exitUnfit, as[*external.Error]},
+	{topic{"disk", "the disk is full or failed", "What was reported done is kept. Free some space, or look at the disk's health, and start the same command again."}, exitUnfit, func(err error) bool {
+		return as[*store.DiskError](err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO)
+	}},
+	{topic{"memory", "the system has no memory left", "Give the merge fewer threads (GOMAXPROCS) or the machine less other work, and start the same command again."}, exitUnfit, func(err error) bool { return errors.Is(err, syscall.ENOMEM) }},
+	{topic{"bug", "a fault of mergesearch, or trouble it does not know", "What was recorded is kept, and the same command resumes. Please report the line, the command and the version."}, exitBug, func(error) bool { return true }},
+}
+
+// as reports whether an error is, or wraps, an E.
+func as[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// ended is the class of outcomes with that exit code.
+func ended(code int) func(error) bool {
+	return func(err error) bool {
+		var o *outcome
+		return errors.As(err, &o) && o.code == code
+	}
+}
+
+func kindOf(err error) *kind {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.is(err) })
+	return &kinds[i] // the last is of every error
+}
+
+func codeOf(err error) int { return kindOf(err).exit }
 
 func hintOf(err error) string {
 	var input *mergesearch.InputError

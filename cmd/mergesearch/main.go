@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,9 @@ import (
 // version is the program's version; a change of the part before the first dot
 // means that runs of the older one cannot be resumed.
 const version = "0.1.0"
+
+// released is when this version was, for manual pages.
+var released = time.Date(2026, time.November, 28, 0, 0, 0, 0, time.UTC)
 
 // tool is how model cards name the program.
 const tool = "mergesearch " + version
@@ -68,19 +72,14 @@ into one better model, and proves on held-out items that it is better.
   mergesearch run configs/quickstart/run.yaml
 
 ` + exitCodeHelp,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              cobra.ArbitraryArgs, // so that an unknown command reaches RunE
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs, // so that an unknown command reaches RunE
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.Help()
 			}
-			var known []string
-			for _, sub := range c.Commands() {
-				known = append(known, sub.Name())
-			}
-			return mergesearch.UnknownWord("command", args[0], known)
+			return mergesearch.UnknownWord("command", args[0], subcommands(c))
 		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -90,9 +89,23 @@ into one better model, and proves on held-out items that it is better.
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
 		newRunCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newReportCommand(), newExportCommand(),
-		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(), newVersionCommand(),
+		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(),
+		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)
 	return root
+}
+
+func subcommands(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return names
+}
+
+// yamlFiles completes the names of run files and recipes.
+func yamlFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 func wantsJSON(c *cobra.Command) bool {

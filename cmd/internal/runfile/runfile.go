@@ -95,16 +95,14 @@ type Group struct {
 	// own; the name must then contain "{block}". Default: one block of all layers.
 	Blocks int `yaml:"blocks" json:"blocks,omitempty"`
 
-	// Modules lists parts of a transformer instead, of architecture.Parts, and Regex is an
-	// expression for whole names of tensors.
-	Modules []string `yaml:"modules" json:"modules,omitempty"`
-	Regex   string   `yaml:"regex" json:"regex,omitempty"`
+	Modules []string `yaml:"modules" json:"modules,omitempty"` // instead of match: parts of a transformer
+	Regex   string   `yaml:"regex" json:"regex,omitempty"`     // instead of match: an expression that finds names of tensors
 }
 
 // Task is a task file with its weight in the fitness.
 type Task struct {
 	File   string   `yaml:"file" json:"file"`
-	Weight *float64 `yaml:"weight" json:"weight"` // default 1, never nil after Parse
+	Weight *float64 `yaml:"weight" json:"weight"` // default 1
 }
 
 // Prompts says how prompts are put together where that is not the task's matter, in
@@ -123,7 +121,7 @@ type Prompts struct {
 // Algorithm names the search algorithm and its settings; zero values take the
 // algorithm's own defaults.
 type Algorithm struct {
-	Name       string  `yaml:"name" json:"name"` // one of search.Algorithms; default auto
+	Name       string  `yaml:"name" json:"name"` // of the search algorithm; default auto, which chooses
 	Population int     `yaml:"population" json:"population,omitempty"`
 	Islands    int     `yaml:"islands" json:"islands,omitempty"`
 	Sigma      float64 `yaml:"sigma" json:"sigma,omitempty"`           // first step, as a share of each gene's range
@@ -141,8 +139,8 @@ type Algorithm struct {
 // Race says how many items candidates answer before the weaker ones leave.
 type Race struct {
 	Rungs     []int    `yaml:"rungs" json:"rungs,omitempty"` // items per task at each rung, growing; default: the algorithm's, or all at once
-	GivenKeep *float64 `yaml:"keep" json:"-"`                // share of a cohort that goes on after each rung, as the file has it
-	Keep      float64  `yaml:"-" json:"keep,omitempty"`      // GivenKeep; default 0.5
+	GivenKeep *float64 `yaml:"keep" json:"-"`                // share of a cohort that goes on after each rung; default 0.5
+	Keep      float64  `yaml:"-" json:"keep,omitempty"`      // GivenKeep or the default
 	Items     string   `yaml:"items" json:"items,omitempty"` // of the rungs before the last: fixed, fresh or undecided; default fixed, or the algorithm's
 }
 
@@ -156,7 +154,7 @@ type Budget struct {
 
 // Endpoint is the inference server that answers. Most keys are of some kinds only.
 type Endpoint struct {
-	Kind string `yaml:"kind" json:"kind"` // one of EndpointKinds; default embedded
+	Kind string `yaml:"kind" json:"kind"` // of server; default embedded, the engine of the program
 	URL  string `yaml:"url" json:"url,omitempty"`
 
 	Model       string   `yaml:"model" json:"model,omitempty"`               // at the URL; openai: may hold {dir}
