@@ -54,7 +54,11 @@ func (r *Reader) Evidence(ctx context.Context) (Evidence, error) {
 		} else if err != nil {
 			return err
 		}
-		if e.Trials, err = selectTrials(ctx, tx, " ORDER BY idx"); err != nil {
+		parents, err := parentsOf(ctx, tx, "")
+		if err != nil {
+			return err
+		}
+		if e.Trials, err = selectTrials(ctx, tx, parents, " ORDER BY idx"); err != nil {
 			return err
 		}
 		if err := e.readAnswers(ctx, tx); err != nil {

@@ -88,7 +88,7 @@ func writeReport(d page.Document, out string) ([]string, error) {
 func leaveReport(ctx context.Context, c *cobra.Command, r *store.Reader, dir string) {
 	d, err := reportOf(context.WithoutCancel(ctx), r, dir)
 	if err == nil {
-		d.Status = ended(d.Status)
+		d.Status = left(d.Status)
 		_, err = writeReport(d, filepath.Join(dir, reportName))
 	}
 	if err != nil {
@@ -98,8 +98,8 @@ func leaveReport(ctx context.Context, c *cobra.Command, r *store.Reader, dir str
 	fmt.Fprintf(c.ErrOrStderr(), "report: %s\n", report.Plain(filepath.Join(dir, reportName)))
 }
 
-// ended is the status of a run that this process is about to leave.
-func ended(status string) string {
+// left is the status of a run that this process is about to leave.
+func left(status string) string {
 	if status == "running" {
 		return "interrupted"
 	}

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mergesearch"
+	"mergesearch/cmd/internal/evidence"
 	"mergesearch/cmd/internal/report"
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/merge"
@@ -166,7 +168,24 @@ func (s *session) freeze(ctx context.Context, db *store.DB, id mergesearch.RunID
 		}
 		configuration.Data = append(configuration.Data, store.Dataset{Name: "chat_template", Path: path, SHA256: sum, Bytes: n})
 	}
-	return db.Freeze(ctx, configuration)
+	if err := db.Freeze(ctx, configuration); err != nil {
+		return err
+	}
+	return s.keepWeights(ctx, db)
+}
+
+// keepWeights records the tasks and their weights where the run file does not say
+// them, once for the run: a file may hold a group of tasks. Without them nobody could
+// compute a fitness again from the store alone.
+func (s *session) keepWeights(ctx context.Context, db *store.DB) error {
+	if len(s.benchmark.Tasks) == len(s.file.Tasks) {
+		return nil
+	}
+	known, err := db.Events(ctx, 0, 0)
+	if err != nil || slices.ContainsFunc(known, func(e store.Event) bool { return e.Kind == evidence.BenchmarkEvent }) {
+		return err
+	}
+	return db.Event(ctx, evidence.BenchmarkEvent, map[string]any{"tasks": s.benchmark.Tasks})
 }
 
 // finish brings the run to its verdict, unless an earlier process did, and writes
@@ -190,7 +209,12 @@ func (s *session) finish(ctx context.Context, c *cobra.Command, db *store.DB, di
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_, err = s.engine.Write(ctx, ending.Result.Best.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models})
+	e, err := db.Evidence(ctx)
+	if err != nil {
+		return err
+	}
+	winner, _ := trialOf(e, ending.Result.Best.Candidate)
+	_, err = s.engine.Write(ctx, ending.Result.Best.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models, Sections: sections(e, winner)})
 	return err
 }
 

@@ -89,7 +89,7 @@ into one better model, and proves on held-out items that it is better.
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
 		newRunCommand(), newShowCommand(), newCandidatesCommand(), newLineageCommand(), newReportCommand(), newExportCommand(),
-		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(),
+		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(), newGCCommand(),
 		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)
 	return root

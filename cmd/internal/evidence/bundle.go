@@ -704,3 +704,14 @@ func (b *Bundle) readEvents(text []byte) error {
 		return nil
 	})
 }
+
+// Packed returns the evidence as a bundle holds it: without paths, and with keys
+// blanked.
+func Packed(e store.Evidence) (store.Evidence, error) {
+	files, err := Bundle{Evidence: e}.files()
+	if err != nil {
+		return e, err
+	}
+	b, err := decode(files)
+	return b.Evidence, err
+}

@@ -150,6 +150,9 @@ func (j judge) finalist(was mergesearch.Finalist) (mergesearch.Finalist, error) 
 		return mergesearch.Finalist{}, err
 	}
 	f := mergesearch.Finalist{Name: was.Name, Candidate: t.ID(), RecipeID: t.RecipeID, Recipe: t.Recipe}
+	if was.Recipe.ID() == t.RecipeID {
+		f.Recipe = was.Recipe // the order of its models, which the trial does not keep
+	}
 	if f.Search, err = j.found(t); err != nil {
 		return f, fmt.Errorf("%s: %w", t.ID(), err)
 	}

@@ -157,3 +157,29 @@ func show(v any) string {
 	}
 	return s
 }
+
+// Compare compares two JSON documents of a file and counts the numbers of the first.
+func Compare(file string, recorded, computed []byte) (found []Mismatch, numbers int) {
+	a := parse(recorded)
+	differ("", a, parse(computed), &found)
+	for i := range found {
+		found[i].Place = file + ": " + found[i].Place
+	}
+	return found, count(a)
+}
+
+func count(v any) (n int) {
+	switch x := v.(type) {
+	case map[string]any:
+		for _, y := range x {
+			n += count(y)
+		}
+	case []any:
+		for _, y := range x {
+			n += count(y)
+		}
+	case json.Number:
+		return 1
+	}
+	return n
+}

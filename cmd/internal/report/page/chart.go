@@ -211,7 +211,7 @@ func gainsChart(d Document) template.HTML {
 	}
 	pad := 0.04*(high-low) + 0.2
 	low, high = low-pad, high+pad
-	const rowHeight, names = 24.0, 232.0
+	const rowHeight, names = 24.0, 250.0
 	tall := top + rowHeight*float64(len(rows)) + bottom
 	x := func(v float64) float64 { return names + (width-names-16)*(v-low)/(high-low) }
 	var s svg
