@@ -70,19 +70,23 @@ func Benchmark(e store.Evidence) (mergesearch.Benchmark, error) {
 	return mergesearch.Benchmark{}, fmt.Errorf("no candidate has a score yet")
 }
 
-// checked refuses a benchmark that scores would be no numbers of.
+// checked refuses a benchmark that no run could have had.
 func checked(b mergesearch.Benchmark) (mergesearch.Benchmark, error) {
+	seen := map[string]bool{}
 	for _, t := range b.Tasks {
-		if !(t.Weight > 0 && t.Weight < 1e300) {
-			return b, fmt.Errorf("the weight of task %s is %v", t.Task, t.Weight)
+		if seen[t.Task] || !(t.Weight > 0 && t.Weight < 1e300) {
+			return b, fmt.Errorf("the weight of task %s is %v, or it is listed twice", t.Task, t.Weight)
 		}
+		seen[t.Task] = true
 	}
-	for _, c := range b.Costs {
-		if !(c.Weight >= 0 && c.Weight < 1e300) {
-			return b, fmt.Errorf("the weight of the cost %s is %v", c.Kind, c.Weight)
-		}
+	if len(b.Tasks) == 0 {
+		return b, fmt.Errorf("no tasks")
 	}
-	return b, nil
+	var parents []string // any name will do
+	for _, c := range b.Constraints {
+		parents = append(parents, c.Parent)
+	}
+	return b, b.Check(parents)
 }
 
 // judge is what is needed to compute a result again.

@@ -52,7 +52,7 @@ const (
 	width  = 760.0
 	height = 330.0
 	left   = 52.0
-	right  = 148.0
+	right  = 162.0
 	top    = 12.0
 	bottom = 42.0
 )
@@ -151,7 +151,7 @@ func newLabels() *labels { return &labels{} }
 
 func (l *labels) want(y float64, text, class string) { l.at = append(l.at, label{y, text, class}) }
 
-const lineHeight = 14
+const lineHeight = 18
 
 // draw moves labels down until each has room, and up again where that leaves the chart.
 func (l *labels) draw(s *svg, x float64) {
@@ -171,7 +171,7 @@ func (l *labels) draw(s *svg, x float64) {
 	}
 	for _, a := range at {
 		if a.y > 0 {
-			s.text(x, a.y+4, "name "+a.class, a.text, 20)
+			s.text(x, a.y+4, "name "+a.class, a.text, 17)
 		}
 	}
 }
@@ -211,7 +211,7 @@ func gainsChart(d Document) template.HTML {
 	}
 	pad := 0.04*(high-low) + 0.2
 	low, high = low-pad, high+pad
-	const rowHeight, names = 24.0, 250.0
+	const rowHeight, names = 25.0, 256.0
 	tall := top + rowHeight*float64(len(rows)) + bottom
 	x := func(v float64) float64 { return names + (width-names-16)*(v-low)/(high-low) }
 	var s svg
@@ -224,17 +224,17 @@ func gainsChart(d Document) template.HTML {
 	s.add(`<path class="zero" d="M%.1f %.1fV%.1f"/>`, x(0), top, tall-bottom)
 	for i, r := range rows {
 		y := top + rowHeight*(float64(i)+0.5)
-		class, name := "gain", r.name
+		class, label := "gain", "name end"
 		if r.best {
-			class, name = "gain strong", r.name+" (best parent)"
+			class, label = "gain strong", "name end strong"
 		} else if i >= parents {
 			class = "gain usual"
 		}
-		s.text(names-8, y+4, "name end", name, 34)
+		s.text(names-8, y+5, label, r.name, 24)
 		s.add(`<path class="%s" d="M%.1f %.1fH%.1f"/>`, class, x(100*r.c.CILow), y, x(100*r.c.CIHigh))
 		s.add(`<circle class="%s" cx="%.1f" cy="%.1f" r="4.5"/>`, class, x(100*r.c.Gain), y)
 	}
-	s.text((names+width-16)/2, tall-6, "label mid", "gain of the winner on held-out items, points (95 % interval)", 70)
+	s.text((names+width-16)/2, tall-6, "label mid", "gain in points, with 95 % interval", 40)
 	s.add(`</svg>`)
 	return template.HTML(s.b.String())
 }

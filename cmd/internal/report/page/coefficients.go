@@ -129,7 +129,7 @@ func (c *Coefficients) grid(from []gene) [][]*float64 {
 	}
 	for _, g := range from {
 		i, j := slices.Index(c.Groups, g.group), slices.Index(c.Experts, g.expert)
-		if v, err := strconv.ParseFloat(g.value, 64); err == nil && g.parameter == c.Parameter && i >= 0 && j >= 0 {
+		if v, err := strconv.ParseFloat(g.value, 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) && g.parameter == c.Parameter && i >= 0 && j >= 0 {
 			out[i][j] = &v
 		}
 	}

@@ -344,7 +344,7 @@ func (m *maker) measured(key string) float64 {
 	found := 0.0
 	for _, x := range m.e.Events {
 		var attrs map[string]any
-		if x.Kind != "plan" && json.Unmarshal(x.Attrs, &attrs) == nil {
+		if x.Kind != "plan" && bytes.Contains(x.Attrs, []byte(key)) && json.Unmarshal(x.Attrs, &attrs) == nil {
 			if v, ok := attrs[key].(float64); ok {
 				found = v
 			}

@@ -39,6 +39,7 @@ const (
 func (m *maker) events() {
 	m.d.Events = []Event{}
 	at := map[string]int{}
+	last := map[string]store.Event{}
 	for _, x := range m.e.Events {
 		if x.Kind == "plan" || x.Kind == evidence.BenchmarkEvent {
 			continue // the page says it elsewhere
@@ -51,7 +52,7 @@ func (m *maker) events() {
 		}
 		e := &m.d.Events[i]
 		e.Count++
-		e.Last, e.Text = stamp(x), sentence(x)
+		e.Last, last[x.Kind] = stamp(x), x
 	}
 	slices.SortStableFunc(m.d.Events, func(a, b Event) int {
 		switch {
@@ -64,6 +65,9 @@ func (m *maker) events() {
 	})
 	if n := len(m.d.Events); n > kindsLimit {
 		m.d.Events, m.d.EventsCut = m.d.Events[:kindsLimit], n-kindsLimit
+	}
+	for i, e := range m.d.Events {
+		m.d.Events[i].Text = sentence(last[e.Kind])
 	}
 }
 
