@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,8 +46,10 @@ nothing.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(c.OutOrStdout(), report.Plain(strings.Join(files, "\n")))
-			return err
+			for _, f := range files {
+				fmt.Fprintln(c.OutOrStdout(), report.Plain(f))
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "page to write, such as night.html; its JSON lies beside it (default DIR/report.html)")

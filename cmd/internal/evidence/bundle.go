@@ -39,6 +39,7 @@ const (
 	maxFile  = 1 << 30
 	maxTotal = 2 << 30
 	maxLine  = 64 << 20
+	maxRatio = 300 // of a file's size to what it takes in the ZIP file
 )
 
 const readme = `Evidence of a run of mergesearch. From these files every number of report.json can be
@@ -473,7 +474,7 @@ func unpack(text []byte) (map[string][]byte, error) {
 			return nil, fmt.Errorf("entry %d is %q, want %s", i, f.Name, Names[i])
 		case f.Method != zip.Deflate || f.Comment != "" || len(f.Extra) > 0 || f.ExternalAttrs != 0 || f.Flags != 0x8:
 			return nil, fmt.Errorf("%s: an entry of another kind", f.Name)
-		case f.UncompressedSize64 > maxFile || f.UncompressedSize64 > 2000*(f.CompressedSize64+100):
+		case f.UncompressedSize64 > maxFile || f.UncompressedSize64 > maxRatio*f.CompressedSize64+1<<20:
 			return nil, fmt.Errorf("%s: %d bytes from %d", f.Name, f.UncompressedSize64, f.CompressedSize64)
 		}
 		if total += f.UncompressedSize64; total > maxTotal {

@@ -23,7 +23,7 @@ type Event struct {
 }
 
 // quiet are parts of the names of events that are no trouble.
-var quiet = []string{"plan", "benchmark", "heldout_opened", "best", "start", "resume", "rung", "note", "calibrat", "budget", "finished", "recover", "freed", "backup", "measure", "actual", "elapsed"}
+var quiet = []string{"plan", "benchmark", "heldout_opened", "best", "start", "resume", "rung", "note", "verdict", "checkpoint", "enough", "calm", "settled", "calibrat", "budget", "finished", "recover", "freed", "backup", "measure", "actual", "elapsed"}
 
 func isTrouble(kind string) bool {
 	return !slices.ContainsFunc(quiet, func(q string) bool { return strings.Contains(kind, q) })
