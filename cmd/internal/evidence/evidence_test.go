@@ -362,7 +362,11 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(whole)
 	f.Add(whole[:len(whole)-30])
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if b, err := readBytes(t, text); err == nil {
+		files, err := evidence.Unpack(text)
+		if err != nil {
+			return
+		}
+		if b, err := evidence.Decode(files); err == nil {
 			evidence.Verify(b.Evidence)
 		}
 	})
@@ -383,8 +387,11 @@ func FuzzDecode(f *testing.F) {
 				some[i].text = text
 			}
 		}
-		b, err := readBytes(t, packed(t, signed(some), ""))
-		if err == nil {
+		files := map[string][]byte{}
+		for _, e := range signed(some) {
+			files[e.head.Name] = e.text
+		}
+		if b, err := evidence.Decode(files); err == nil {
 			evidence.Verify(b.Evidence)
 		}
 	})

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -25,8 +26,10 @@ type Event struct {
 // quiet are parts of the names of events that are no trouble.
 var quiet = []string{"plan", "benchmark", "heldout_opened", "best", "start", "resume", "rung", "note", "verdict", "checkpoint", "enough", "calm", "settled", "calibrat", "budget", "finished", "recover", "freed", "backup", "measure", "actual", "elapsed"}
 
-func isTrouble(kind string) bool {
-	return !slices.ContainsFunc(quiet, func(q string) bool { return strings.Contains(kind, q) })
+// isTrouble tells by an event's kind; one that says "alarm": false looked and found
+// nothing.
+func isTrouble(x store.Event) bool {
+	return !bytes.Contains(x.Attrs, []byte(`"alarm":false`)) && !slices.ContainsFunc(quiet, func(q string) bool { return strings.Contains(x.Kind, q) })
 }
 
 // Limits of what an event may say.
@@ -48,10 +51,11 @@ func (m *maker) events() {
 		if !ok {
 			i = len(m.d.Events)
 			at[x.Kind] = i
-			m.d.Events = append(m.d.Events, Event{Kind: x.Kind, Trouble: isTrouble(x.Kind), First: stamp(x)})
+			m.d.Events = append(m.d.Events, Event{Kind: x.Kind, First: stamp(x)})
 		}
 		e := &m.d.Events[i]
 		e.Count++
+		e.Trouble = e.Trouble || isTrouble(x)
 		e.Last, last[x.Kind] = stamp(x), x
 	}
 	slices.SortStableFunc(m.d.Events, func(a, b Event) int {

@@ -51,16 +51,22 @@ func (m *maker) checks() {
 		}
 		add("missing answers", state, "%s of %s (%s): they count as wrong", thousands(m.s.Missing), thousands(m.s.ItemAnswers), percent(share))
 	}
-	drifts := 0
+	looks, alarms := 0, 0
 	var drift string
-	for _, x := range m.d.Events {
+	for _, x := range m.e.Events {
 		if strings.Contains(x.Kind, "drift") {
-			drifts, drift = drifts+x.Count, x.Text
+			looks++
+			if isTrouble(x) {
+				alarms, drift = alarms+1, sentence(x)
+			}
 		}
 	}
-	if drifts > 0 {
-		add("drift", Bad, "%d times, the last: %s", drifts, drift)
-	} else {
+	switch {
+	case alarms > 0:
+		add("drift", Bad, "in %d of %d looks a model answered otherwise than before, the last: %s", alarms, looks, drift)
+	case looks > 0:
+		add("drift", Good, "none in %d looks", looks)
+	default:
 		add("drift", Good, "none was recorded")
 	}
 	if r := m.s.Result; r != nil {
