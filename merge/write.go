@@ -21,6 +21,8 @@ type WriteOptions struct {
 	// Paths is how recipe.yaml names the models, by the recipe's own names; those
 	// that it lacks keep their names.
 	Paths map[string]string
+	// Sections stand in the model card between its licence and its recipe.
+	Sections []Section
 }
 
 // Report says what Write did.
@@ -150,7 +152,7 @@ func (e *Engine) addFiles(w *safetensors.Writer, p *Plan, files map[string][]byt
 	if err := w.AddFile("recipe.yaml", recipe); err != nil {
 		return err
 	}
-	return w.AddFile("README.md", modelCard(p, FormatRecipe(p.Recipe), o.Tool))
+	return w.AddFile("README.md", modelCard(p, FormatRecipe(p.Recipe), o))
 }
 
 // stream computes chunks and hands them to a goroutine that writes them.

@@ -14,7 +14,6 @@ var (
 	Uniform      = uniform
 	Stream       = stream
 	Outranks     = outranks
-	BestShares   = bestShares
 	RelatedMoves = relatedMoves
 	SharedSteps  = sharedSteps
 )

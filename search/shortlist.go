@@ -121,16 +121,16 @@ func (l *loop) describe(shortlist []*attempt, validation []mergesearch.ItemID) (
 		})
 		outcomes = append(outcomes, a.answers.on(validation))
 	}
-	for i, share := range bestShares(l.Benchmark, outcomes, l.Seed) {
+	for i, share := range BestShares(l.Benchmark, outcomes, l.Seed) {
 		out[i].BestShare = share
 	}
 	return out, nil
 }
 
-// bestShares returns for each model, of which all answered the same items in one
+// BestShares returns for each model, of which all answered the same items in one
 // order, the share of resamples in which its fitness is the highest. Equal ones share
 // a resample.
-func bestShares(b mergesearch.Benchmark, models [][]mergesearch.Outcome, seed uint64) []float64 {
+func BestShares(b mergesearch.Benchmark, models [][]mergesearch.Outcome, seed uint64) []float64 {
 	shares := make([]float64, len(models))
 	if len(models) == 0 {
 		return shares

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mergesearch"
+	"mergesearch/cmd/internal/evidence"
 	"mergesearch/cmd/internal/report"
 	"mergesearch/cmd/internal/runfile"
 	"mergesearch/merge"
@@ -128,11 +130,13 @@ func run(c *cobra.Command, path string, f runFlags) error {
 	if crashed {
 		n.journal.aside(eventCrash, map[string]any{"text": words, "in_flight": flight(last.InFlight), "pid": last.PID, "since": last.Since})
 	}
-	if err := s.finish(ctx, n, options, path); err != nil {
+	if err = s.finish(ctx, n, options, path); err != nil {
 		n.ended(ctx, err)
-		return err
+	} else {
+		err = s.accounts.close(ctx)
 	}
-	if err := s.accounts.close(ctx); err != nil {
+	leaveReport(ctx, c, db.Reader, dir)
+	if err != nil {
 		return err
 	}
 	summary, err := summarize(ctx, db.Reader, dir)
@@ -189,7 +193,24 @@ func (s *session) freeze(ctx context.Context, db *store.DB, id mergesearch.RunID
 		}
 		configuration.Data = append(configuration.Data, store.Dataset{Name: "chat_template", Path: path, SHA256: sum, Bytes: n})
 	}
-	return db.Freeze(ctx, configuration)
+	if err := db.Freeze(ctx, configuration); err != nil {
+		return err
+	}
+	return s.keepWeights(ctx, db)
+}
+
+// keepWeights records the tasks and their weights where the run file does not say
+// them, once for the run: a file may hold a group of tasks. Without them nobody could
+// compute a fitness again from the store alone.
+func (s *session) keepWeights(ctx context.Context, db *store.DB) error {
+	if len(s.benchmark.Tasks) == len(s.file.Tasks) {
+		return nil
+	}
+	known, err := db.Events(ctx, 0, 0)
+	if err != nil || slices.ContainsFunc(known, func(e store.Event) bool { return e.Kind == evidence.BenchmarkEvent }) {
+		return err
+	}
+	return db.Event(ctx, evidence.BenchmarkEvent, map[string]any{"tasks": s.benchmark.Tasks})
 }
 
 // finish brings the run to its verdict, unless an earlier process did, and writes
@@ -221,9 +242,14 @@ func (s *session) writeBest(ctx context.Context, n *night, winner mergesearch.Fi
 	if err := n.disk.ready(ctx); err != nil {
 		return err
 	}
+	e, err := n.journal.Evidence(ctx)
+	if err != nil {
+		return err
+	}
+	trial, _ := trialOf(e, winner.Candidate)
 	defer n.marker.does("writing", winner.Candidate)()
-	err := n.disk.retry(ctx, func() error {
-		_, err := s.engine.Write(ctx, winner.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models})
+	err = n.disk.retry(ctx, func() error {
+		_, err := s.engine.Write(ctx, winner.Recipe, best, merge.WriteOptions{Tool: tool, Paths: s.models, Sections: sections(e, trial)})
 		return err
 	})
 	if err != nil {

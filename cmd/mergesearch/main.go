@@ -62,8 +62,9 @@ into one better model, and proves on held-out items that it is better.
 	root.PersistentFlags().Bool("json", false, "print one JSON document on standard output")
 	root.AddCommand(
 		newInitCommand(), newPlanCommand(), newDoctorCommand(), newRunCommand(),
-		newStatusCommand(), newShowCommand(), newCandidatesCommand(), newDiffCommand(), newLineageCommand(), newItemsCommand(), newEventsCommand(), newExportCommand(),
-		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(), newCheckCommand(),
+		newStatusCommand(), newShowCommand(), newCandidatesCommand(), newDiffCommand(), newLineageCommand(), newItemsCommand(), newEventsCommand(),
+		newReportCommand(), newExportCommand(), newCheckCommand(), newGCCommand(),
+		newMergeCommand(), newEvalCommand(), newServeCommand(), newBenchCommand(),
 		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)
 	return root

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mergesearch"
+	"mergesearch/cmd/internal/evidence"
 	"mergesearch/cmd/internal/report"
 	"mergesearch/merge"
 	"mergesearch/store"
@@ -32,7 +33,7 @@ func summarize(ctx context.Context, r *store.Reader, dir string) (report.Summary
 		Tokens:   counts.Tokens[mergesearch.SearchSplit] + counts.Tokens[mergesearch.ValidationSplit] + counts.Tokens[mergesearch.HeldOutSplit],
 		Failures: map[string]int{}, Faults: map[string]int{},
 	}
-	describeTrials(&s, trials)
+	evidence.Describe(&s, trials)
 	if s.Drift, err = driftOf(ctx, r); err != nil {
 		return s, err
 	}
@@ -86,50 +87,6 @@ func driftOf(ctx context.Context, r *store.Reader) (report.Drift, error) {
 func complete(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "COMPLETE"))
 	return err == nil
-}
-
-// describeTrials counts the trials of the search by rung and follows the best of
-// those that answered all search items.
-func describeTrials(s *report.Summary, trials []store.Trial) {
-	best := 0.0
-	for _, t := range trials {
-		if t.State == mergesearch.Failed {
-			s.Failures[t.Reason.Code]++
-			if t.Individual.Operator == "parent" {
-				s.FailedParents = append(s.FailedParents, report.FailedParent{Name: t.Name, Reason: t.Reason.Code, Text: t.Reason.Text})
-			}
-		}
-		if _, scored := t.Member(); scored || t.State == mergesearch.Failed {
-			s.Evaluations++
-		}
-		if t.Name != "" {
-			continue // a parent or baseline
-		}
-		if _, scored := t.Member(); !scored {
-			s.Candidates += boolInt(t.State == mergesearch.Failed)
-			continue
-		}
-		s.Candidates++
-		for len(s.Reached) <= t.Rung {
-			s.Reached = append(s.Reached, 0)
-			s.RungItems = append(s.RungItems, 0)
-		}
-		for rung := range t.Rung + 1 {
-			s.Reached[rung]++
-		}
-		s.RungItems[t.Rung] = max(s.RungItems[t.Rung], t.Score.Items)
-		if t.State == mergesearch.Scored && t.Score.Merit() > best {
-			best = t.Score.Fitness
-			s.Curve = append(s.Curve, report.Point{Trial: s.Candidates - 1, Fitness: best})
-		}
-	}
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // heldOutPeeks counts the other runs beside this one that opened held-out items

@@ -39,7 +39,7 @@ func (p *Planned) text() string {
 			parts = append(parts, fmt.Sprintf("%s %s of %s (%+.0f %%)", what, show(actual), show(plan), 100*(actual/plan-1)))
 		}
 	}
-	count := func(x float64) string { return thousands(int(x)) }
+	count := func(x float64) string { return Thousands(int(x)) }
 	size := func(x float64) string { return fmt.Sprintf("%.1f MB", x/1e6) }
 	add("time", p.Plan.Seconds, p.Actual.Seconds, func(x float64) string {
 		return time.Duration(x * float64(time.Second)).Round(time.Second / 10).String()

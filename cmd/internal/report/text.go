@@ -14,7 +14,7 @@ import (
 // Text writes the summary for people.
 func Text(w io.Writer, s Summary) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d candidates, %s answers", Plain(string(s.Run)), s.Candidates, thousands(s.ItemAnswers))
+	fmt.Fprintf(&b, "%s: %d candidates, %s answers", Plain(string(s.Run)), s.Candidates, Thousands(s.ItemAnswers))
 	if s.Elapsed > 0 {
 		fmt.Fprintf(&b, " in %s", s.Elapsed.Round(time.Second))
 	}
@@ -148,7 +148,7 @@ func verdict(b *strings.Builder, s Summary) {
 			fmt.Fprintf(b, "         against %s: %s\n", name, points(c))
 		}
 	}
-	fmt.Fprintf(b, "         half the width of the interval would take %s held-out items\n", thousands(v.ItemsForHalf()))
+	fmt.Fprintf(b, "         half the width of the interval would take %s held-out items\n", Thousands(v.ItemsForHalf()))
 	fmt.Fprintf(b, "         the search said %.3f, held-out items say %.3f: %+.3f, which is selection and luck\n",
 		r.Best.Search.Fitness, r.Best.HeldOut.Fitness, -r.Best.Optimism())
 	if n := len(r.Shortlist); n > 1 {
@@ -223,7 +223,8 @@ func chart(b *strings.Builder, curve []Point, trials int) {
 	fmt.Fprintf(b, "        +%s\n         0%*d\n", strings.Repeat("-", columns), columns-1, last)
 }
 
-func thousands(n int) string {
+// Thousands writes a number with commas.
+func Thousands(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]

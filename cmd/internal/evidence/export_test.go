@@ -1,0 +1,7 @@
+package evidence
+
+// What the tests of the package see beyond its interface.
+var (
+	Unpack = unpack
+	Decode = decode
+)
