@@ -143,7 +143,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 			m.Release()
 		}
 	}()
-	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Chat: template, Environment: os.LookupEnv})
+	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Chat: template, Environment: lookupKey})
 	if err != nil {
 		return err
 	}

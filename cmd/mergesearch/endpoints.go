@@ -58,7 +58,7 @@ func unfitServer(err error) error {
 // apiKey returns the key that the environment has under a name; field is where the name
 // stands.
 func apiKey(name, field string) (string, error) {
-	key := os.Getenv(name)
+	key, _ := lookupKey(name)
 	if key == "" {
 		return "", &mergesearch.InputError{Field: field, Problem: fmt.Sprintf("the environment has no %s, or it is empty", name), Hint: "export it first; keys are never given as values"}
 	}

@@ -194,5 +194,5 @@ func usualHint(in *mergesearch.InputError) string {
 
 // oneLine makes a message safe for a terminal and keeps it on one line.
 func oneLine(s string) string {
-	return report.Plain(strings.Join(strings.Fields(s), " "))
+	return report.Plain(withoutKeys(strings.Join(strings.Fields(s), " ")))
 }

@@ -63,7 +63,7 @@ func (r *refusals) command(ts *testscript.TestScript, neg bool, args []string) {
 	if took > refusalTime {
 		problems = append(problems, fmt.Sprintf("takes %v of a processor", took))
 	}
-	r.note(ts.Name(), args[at+1:], stderr)
+	r.note(ts.Name(), args[at+1:], strings.ReplaceAll(stderr, ts.Getenv("WORK"), "$WORK"))
 	if len(problems) > 0 {
 		ts.Fatalf("%s:\n%s", strings.Join(problems, "; "), stderr)
 	}

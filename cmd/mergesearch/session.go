@@ -90,7 +90,7 @@ func openSession(ctx context.Context, file *runfile.RunFile, device deviceFlag) 
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return nil, err
 	}
-	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: os.LookupEnv}); err != nil {
+	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: lookupKey}); err != nil {
 		return nil, err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {
@@ -342,7 +342,7 @@ func (s *session) checkCommand() error {
 		}
 	}
 	if _, err := exec.LookPath(program); err != nil {
-		return &mergesearch.InputError{Field: "algorithm.command", Problem: fmt.Sprintf("%q cannot be started: %v", a.Command[0], errors.Unwrap(err)), Hint: "name a program on the PATH, or an executable file beside the run file with its folder, such as ./proposer"}
+		return &mergesearch.InputError{Field: "algorithm.command", Problem: fmt.Sprintf("%q cannot be started: %s", a.Command[0], causeOf(errors.Unwrap(err))), Hint: "name a program on the PATH, or an executable file beside the run file with its folder, such as ./proposer"}
 	}
 	return nil
 }
