@@ -119,8 +119,12 @@ endpoint:
 	var printed []byte
 	for _, args := range [][]string{
 		{"run", "run.yaml", "--dir", "run"},
-		{"show", "run"}, {"show", "run", "--json"}, {"candidates", "run", "--json"}, {"lineage", "run", "--json"},
-		{"check", "run"}, {"export", "run", "best", "exported"},
+		{"show", "run"},
+		{"show", "run", "--json"},
+		{"candidates", "run", "--json"},
+		{"lineage", "run", "--json"},
+		{"check", "run"},
+		{"export", "run", "best", "exported"},
 	} {
 		said, ok := call(canary, args...)
 		if printed = append(printed, said...); !ok {
