@@ -80,9 +80,7 @@ func refusedProcess(ts *testscript.TestScript, args []string) (stdout, stderr st
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "WORK", "GOCOVERDIR", "TESTSCRIPT_COMMAND"} {
 		c.Env = append(c.Env, name+"="+ts.Getenv(name))
 	}
-	for _, pair := range strings.Fields(ts.Getenv("WITH")) { // what a script adds
-		c.Env = append(c.Env, pair)
-	}
+	c.Env = append(c.Env, strings.Fields(ts.Getenv("WITH"))...) // what a script adds
 	c.Stdout, c.Stderr = io.MultiWriter(ts.Stdout(), &out), io.MultiWriter(ts.Stderr(), &said)
 	ts.Check(c.Start())
 	timer := time.AfterFunc(20*time.Second, func() { _ = c.Process.Kill() })
