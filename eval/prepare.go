@@ -238,7 +238,7 @@ func (r *prepared) weigh() {
 
 // refuse makes the InputError about a question.
 func (q *question) refuse(problem string) error {
-	return &mergesearch.InputError{File: q.file, Line: q.line, Field: string(q.id), Problem: problem}
+	return &mergesearch.InputError{File: q.file, Line: q.line, Field: string(q.id), Problem: problem, Hint: "the task file says how an item becomes a prompt: doc_to_text, doc_to_target, doc_to_choice"}
 }
 
 func tooLong(what string, tokens, most int) error {

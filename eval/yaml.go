@@ -348,7 +348,7 @@ func kindOf(n ast.Node) string {
 	case *ast.IntegerNode, *ast.FloatNode:
 		return "the number " + nodeText(n)
 	case *ast.StringNode:
-		return fmt.Sprintf("the text %q", v.Value)
+		return fmt.Sprintf("the text %.40q", v.Value)
 	case *ast.TagNode:
 		return functionTag + " " + nodeText(v.Value)
 	}

@@ -8,16 +8,19 @@ import (
 	"mergesearch"
 )
 
+// recipesThatWork is a hint.
+const recipesThatWork = "a recipe is a file in mergekit's YAML; configs/recipes holds some that work"
+
 // ReadRecipe reads a recipe file. Errors are *mergesearch.InputError.
 func ReadRecipe(file string) (mergesearch.Recipe, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err)}
+		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err), Hint: recipesThatWork}
 	}
 	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: "not a regular file"}
+		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: "not a regular file", Hint: recipesThatWork}
 	}
 	if err == nil && st.Size() > maxRecipeBytes {
 		return mergesearch.Recipe{}, mergesearch.InFile(tooLong(st.Size()), file)
@@ -27,6 +30,11 @@ func ReadRecipe(file string) (mergesearch.Recipe, error) {
 		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err)}
 	}
 	r, err := ParseRecipe(text)
+	var in *mergesearch.InputError
+	if errors.As(err, &in) && in.Hint == "" {
+		hinted := *in
+		hinted.Hint, err = recipesThatWork, &hinted
+	}
 	return r, mergesearch.InFile(err, file)
 }
 

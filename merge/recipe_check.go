@@ -49,7 +49,7 @@ func checkDocument(r mergesearch.Recipe) (*method, error) {
 		}
 	} else if m.NeedsBase || m.Pair {
 		if field := withoutBase(r); field != "" {
-			return nil, &mergesearch.InputError{Field: field, Problem: "missing: " + m.Name + " needs one"}
+			return nil, &mergesearch.InputError{Field: field, Problem: "missing: " + m.Name + " needs one", Hint: "base_model: PATH names the model that the others were trained from"}
 		}
 	}
 	if err := m.checkParts(r); err != nil {

@@ -89,7 +89,7 @@ func onlyOne(field string, given map[string]int, keys ...string) error {
 // checkModel checks the text of a reference to a model.
 func checkModel(name, field string) error {
 	if name == "" || !printable(name) {
-		return &mergesearch.InputError{Field: field, Problem: "missing, or with unprintable characters"}
+		return &mergesearch.InputError{Field: field, Problem: "missing, or with unprintable characters", Hint: modelRefHint}
 	}
 	_, err := ParseModelRef(name)
 	var in *mergesearch.InputError
@@ -108,7 +108,7 @@ func (m *method) checkModels(models []mergesearch.Input, field string) error {
 			return err
 		}
 		if seen[in.Model] {
-			return &mergesearch.InputError{Field: field + ".model", Problem: fmt.Sprintf("%q is listed twice", in.Model)}
+			return &mergesearch.InputError{Field: field + ".model", Problem: fmt.Sprintf("%q is listed twice", in.Model), Hint: "list it once, with the sum of the weights"}
 		}
 		seen[in.Model] = true
 		if err := m.checkParameters(in.Parameters, field+".parameters", true); err != nil {

@@ -69,7 +69,7 @@ func (p *recipeParser) condition(n ast.Node, field string) mergesearch.Condition
 		}
 	}
 	if len(c.Values) == 0 {
-		p.refuse(n, field, "condition without a value", "")
+		p.refuse(n, field, "condition without a value", "for example {filter: mlp, value: 0.5}")
 	}
 	return c
 }
@@ -81,7 +81,7 @@ func (p *recipeParser) values(n ast.Node, field string) []float64 {
 		return []float64{p.number(n, field)}
 	}
 	if len(list.Values) == 0 {
-		p.refuse(n, field, "empty list", "")
+		p.refuse(n, field, "empty list", "a value is a number, a list of numbers, or a list of {filter, value}")
 	}
 	var out []float64
 	for i, item := range list.Values {

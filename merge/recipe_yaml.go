@@ -43,7 +43,7 @@ func parseDocuments(text []byte) ([]document, error) {
 		return nil, tooLong(int64(len(text)))
 	}
 	if !utf8.Valid(text) {
-		return nil, &mergesearch.InputError{Problem: "not valid UTF-8"}
+		return nil, &mergesearch.InputError{Problem: "not valid UTF-8", Hint: "save the file as UTF-8"}
 	}
 	if err := tooMuch(string(text)); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func parseDocuments(text []byte) ([]document, error) {
 			continue
 		}
 		if len(out) == maxDocuments {
-			return nil, &mergesearch.InputError{Line: part.before + 1, Column: 1, Problem: fmt.Sprintf("more than %d documents", maxDocuments)}
+			return nil, &mergesearch.InputError{Line: part.before + 1, Column: 1, Problem: fmt.Sprintf("more than %d documents", maxDocuments), Hint: shortText}
 		}
 		out = append(out, document{root: root, before: part.before})
 	}
@@ -311,7 +311,7 @@ func (p *recipeParser) pairs(n ast.Node, field string) []*ast.MappingValueNode {
 	case *ast.MappingValueNode:
 		return []*ast.MappingValueNode{m}
 	}
-	p.refuse(n, field, "want a mapping", "")
+	p.refuse(n, field, "want a mapping", "keys with values: merge_method: linear, or {model: PATH}")
 	return nil
 }
 
@@ -344,7 +344,7 @@ func (p *recipeParser) mapping(n ast.Node, field string, known []string) []entry
 func (p *recipeParser) list(n ast.Node, field string, most int) []ast.Node {
 	l, ok := n.(*ast.SequenceNode)
 	if !ok {
-		p.refuse(n, field, "want a list", "")
+		p.refuse(n, field, "want a list", "put a dash before each entry, or brackets around all")
 		return nil
 	}
 	if len(l.Values) > most {
@@ -378,5 +378,5 @@ func join(field, key string) string {
 }
 
 func tooLong(n int64) *mergesearch.InputError {
-	return &mergesearch.InputError{Problem: fmt.Sprintf("%d bytes, more than the limit of %d", n, maxRecipeBytes)}
+	return &mergesearch.InputError{Problem: fmt.Sprintf("%d bytes, more than the limit of %d", n, maxRecipeBytes), Hint: shortText}
 }

@@ -87,6 +87,9 @@ func transaction(ctx context.Context, conn *sql.Conn, f func() error) (err error
 // checkIdentity refuses a file that is not a database of this program, from its
 // first bytes alone: opening a foreign database could already change it.
 func checkIdentity(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait
+		return &DamagedError{Path: path, Detail: "not a regular file"}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err

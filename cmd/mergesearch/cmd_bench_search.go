@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -50,8 +51,13 @@ problems. --full takes 24 seeds of all of them, and 48 for the ranks.`,
 			o.Workers = runtime.GOMAXPROCS(0)
 			out := c.OutOrStdout()
 			if !wantsJSON(c) {
-				fmt.Fprintf(out, searchColumns, "problem", "algorithm", "gap closed", "known", "winner", "optimism", "candidates", "answers")
-				o.Row = func(r simulation.BenchRow) { printSearchRow(out, r) }
+				first := sync.OnceFunc(func() {
+					fmt.Fprintf(out, searchColumns, "problem", "algorithm", "gap closed", "known", "winner", "optimism", "candidates", "answers")
+				})
+				o.Row = func(r simulation.BenchRow) {
+					first()
+					printSearchRow(out, r)
+				}
 			}
 			var done searchBench
 			var err error

@@ -17,6 +17,7 @@ import (
 
 	"mergesearch"
 	"mergesearch/cmd/internal/report"
+	"mergesearch/cmd/internal/runfile"
 	"mergesearch/eval"
 	"mergesearch/eval/endpoint"
 	"mergesearch/eval/lm"
@@ -80,13 +81,19 @@ func (f evalFlags) check(targets []string) error {
 	case len(f.tasks) == 0:
 		return &mergesearch.InputError{Field: "--task", Problem: "missing", Hint: "name a task file, such as configs/quickstart/tasks/reverse.yaml"}
 	case (f.endpoint == "") != (f.model == ""):
-		return &mergesearch.InputError{Field: "--endpoint", Problem: "needs --model NAME, and the other way round"}
+		return &mergesearch.InputError{Field: "--endpoint", Problem: "needs --model NAME, and the other way round", Hint: "for example --endpoint http://127.0.0.1:8000/v1 --model NAME"}
 	case f.endpoint == "" && len(targets) == 0:
 		return &mergesearch.InputError{Problem: "nothing to evaluate", Hint: "name a model directory, or --endpoint URL --model NAME"}
 	case f.endpoint != "" && len(targets) > 0:
 		return &mergesearch.InputError{Problem: "model directories and --endpoint cannot be mixed", Hint: "call eval once for each"}
 	case f.paired && len(targets) < 2:
 		return &mergesearch.InputError{Field: "--paired", Problem: "needs at least two targets"}
+	}
+	if f.endpoint != "" {
+		if err := runfile.CheckURL(f.endpoint); err != nil {
+			err.Field = "--endpoint"
+			return err
+		}
 	}
 	if f.limit < 0 {
 		return &mergesearch.InputError{Field: "--limit", Problem: "cannot be negative"}
@@ -136,7 +143,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 			m.Release()
 		}
 	}()
-	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Chat: template, Environment: os.LookupEnv})
+	evaluator, err := eval.New(eval.Options{Tasks: tasks, Endpoint: server, Chat: template, Environment: lookupKey})
 	if err != nil {
 		return err
 	}
@@ -146,7 +153,7 @@ func evaluate(c *cobra.Command, targets []string, f evalFlags) error {
 	}
 	db, err := store.Open(c.Context(), f.cache, store.Options{})
 	if err != nil {
-		return err
+		return pathOfFlag(err, "--cache")
 	}
 	evaluator.Remember(db.Cache())
 	err = f.score(c, evaluator, eval.Judge{Benchmark: benchmark}, groups, candidates)
@@ -163,9 +170,9 @@ func (f evalFlags) open(ctx context.Context, targets []string) (eval.Endpoint, f
 	if f.endpoint != "" {
 		key := ""
 		if f.apiKeyEnv != "" {
-			var set bool
-			if key, set = os.LookupEnv(f.apiKeyEnv); !set {
-				return nil, nil, nil, &mergesearch.InputError{Field: "--api-key-env", Problem: fmt.Sprintf("the environment has no %s", f.apiKeyEnv), Hint: "export it first; keys are never given as values"}
+			var err error
+			if key, err = apiKey(f.apiKeyEnv, "--api-key-env"); err != nil {
+				return nil, nil, nil, err
 			}
 		}
 		candidate := mergesearch.Candidate{ID: mergesearch.CandidateID(f.model)}
@@ -178,6 +185,9 @@ func (f evalFlags) open(ctx context.Context, targets []string) (eval.Endpoint, f
 			candidate.Files = files
 		}
 		server, err := endpoint.OpenAI(ctx, endpoint.OpenAIOptions{BaseURL: f.endpoint, Model: f.model, APIKey: key})
+		if err != nil {
+			err = unfitServer(err)
+		}
 		return server, func() error { return nil }, []mergesearch.Candidate{candidate}, err
 	}
 	var candidates []mergesearch.Candidate
@@ -316,7 +326,7 @@ func newSampleFile(path string) (*sampleFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-samples-*")
 	if err != nil {
-		return nil, &mergesearch.InputError{Field: "--samples", Problem: err.Error()}
+		return nil, &mergesearch.InputError{Field: "--samples", Problem: "cannot be written: " + causeOf(err), Hint: "name a file in a directory that is there"}
 	}
 	e := json.NewEncoder(f)
 	e.SetEscapeHTML(false)

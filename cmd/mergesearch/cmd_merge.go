@@ -26,6 +26,9 @@ where the Hugging Face cache has them. With --dry-run it prints the plan instead
 and OUT may be left out. With --format gguf it writes one file for llama.cpp
 (Llama, Mistral, Qwen2, Qwen3).`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.threads < 1 {
+				return &mergesearch.InputError{Field: "--threads", Problem: "must be at least 1", Hint: "leave it out for one each processor"}
+			}
 			if len(args) == 1 && !o.dryRun {
 				return arguments(2, 2)(c, args)
 			}

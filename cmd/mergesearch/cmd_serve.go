@@ -2,8 +2,14 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +28,9 @@ func newServeCommand() *cobra.Command {
 loopback, /v1/chat/completions where the model has a chat template, and lets a search in another process exchange the weights
 (endpoint: {kind: mergesearch, url: http://...} in its run file).`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkServe(address, name, threads, c.Flags().Changed("name")); err != nil {
+				return err
+			}
 			files, tensors, err := openModel(args[0])
 			if err != nil {
 				return err
@@ -62,6 +71,26 @@ loopback, /v1/chat/completions where the model has a chat template, and lets a s
 	c.Flags().StringVar(&name, "name", "", "name under which the model answers (default: its folder)")
 	c.Flags().IntVar(&threads, "threads", runtime.GOMAXPROCS(0), "threads of the engine")
 	return c
+}
+
+// checkServe refuses flags of serve. Who reaches the server can make it read any
+// directory, so it listens to this machine alone; to others it is handed on by a tunnel
+// or a proxy that asks who is there.
+func checkServe(address, name string, threads int, named bool) error {
+	host, port, err := net.SplitHostPort(address)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n > math.MaxUint16 {
+		return &mergesearch.InputError{Field: "--addr", Problem: fmt.Sprintf("%.60q is no address", address), Hint: "an address is HOST:PORT, such as 127.0.0.1:8080; port 0 takes a free one"}
+	}
+	if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.Unmap().IsLoopback()) {
+		return &mergesearch.InputError{Field: "--addr", Problem: fmt.Sprintf("%.60q is not of this machine alone", address), Hint: "serve asks nobody for a password: listen on 127.0.0.1 and let others in by a tunnel, such as ssh -L"}
+	}
+	switch unprintable := func(r rune) bool { return !unicode.IsPrint(r) }; {
+	case named && (strings.TrimSpace(name) == "" || len(name) > 200 || strings.ContainsFunc(name, unprintable)):
+		return &mergesearch.InputError{Field: "--name", Problem: fmt.Sprintf("%.60q is no name", name), Hint: "leave it out for the name of the folder"}
+	case threads < 1:
+		return &mergesearch.InputError{Field: "--threads", Problem: "must be at least 1", Hint: "leave it out for one each processor"}
+	}
+	return nil
 }
 
 // openModel opens a model directory for the embedded engine, which may not know

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,13 +25,13 @@ func (s *session) openEndpoint(ctx context.Context) (eval.Endpoint, func() error
 	case "mergesearch":
 		server, err := endpoint.Mergesearch(ctx, endpoint.MergesearchOptions{BaseURL: e.URL, Write: handOver})
 		if err != nil {
-			return nil, nil, &unfit{err: mergesearch.InFile(err, file.File)}
+			return nil, nil, unfitServer(mergesearch.InFile(err, file.File))
 		}
 		return server, func() error { return nil }, nil
 	case "vllm", "sglang", "llamacpp", "openai":
 		servers, err := s.openServers(ctx, e)
 		if err != nil {
-			return nil, nil, &unfit{err: mergesearch.InFile(err, file.File)}
+			return nil, nil, unfitServer(mergesearch.InFile(err, file.File))
 		}
 		for _, n := range servers.Notes() {
 			s.note("%s", n)
@@ -42,6 +43,26 @@ func (s *session) openEndpoint(ctx context.Context) (eval.Endpoint, func() error
 		return nil, nil, &unfit{err: err, hint: "the embedded endpoint needs a loopback port; is the network of this machine restricted?"}
 	}
 	return server, server.Close, nil
+}
+
+// unfitServer makes what a server does, or does not, trouble of the machine. What the
+// run file says wrongly stays bad input.
+func unfitServer(err error) error {
+	var in *mergesearch.InputError
+	if errors.As(err, &in) && in.Field != "endpoint" {
+		return err
+	}
+	return &unfit{err: err}
+}
+
+// apiKey returns the key that the environment has under a name; field is where the name
+// stands.
+func apiKey(name, field string) (string, error) {
+	key, _ := lookupKey(name)
+	if key == "" {
+		return "", &mergesearch.InputError{Field: field, Problem: fmt.Sprintf("the environment has no %s, or it is empty", name), Hint: "export it first; keys are never given as values"}
+	}
+	return key, nil
 }
 
 // requests returns how many requests the endpoint's own server counted, 0 when it
@@ -61,9 +82,8 @@ func (s *session) openServers(ctx context.Context, e runfile.Endpoint) (*endpoin
 	}
 	key := ""
 	if e.APIKeyEnv != "" {
-		var set bool
-		if key, set = os.LookupEnv(e.APIKeyEnv); !set {
-			return nil, &mergesearch.InputError{Field: "endpoint.api_key_env", Problem: fmt.Sprintf("the environment has no %s", e.APIKeyEnv), Hint: "export it first; keys are never given as values"}
+		if key, err = apiKey(e.APIKeyEnv, "endpoint.api_key_env"); err != nil {
+			return nil, err
 		}
 	}
 	if e.Kind == "openai" {

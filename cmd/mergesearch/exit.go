@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -149,7 +151,7 @@ func codeOf(err error) int { return kindOf(err).exit }
 func hintOf(err error) string {
 	var input *mergesearch.InputError
 	if errors.As(err, &input) {
-		return input.Hint
+		return cmp.Or(input.Hint, usualHint(input))
 	}
 	var hinted interface {
 		error
@@ -175,7 +177,22 @@ func hintOf(err error) string {
 	return ""
 }
 
+// usualHint says what to do about a refusal that does not say it itself.
+func usualHint(in *mergesearch.InputError) string {
+	switch name := filepath.Base(in.File); {
+	case strings.HasPrefix(in.Field, "--"):
+		return "--help after the command lists its flags and what they take"
+	case strings.HasPrefix(name, "tokenizer") || strings.HasSuffix(name, "config.json") || strings.HasPrefix(name, "chat_template"):
+		return "copy or download the file again from where the model came from"
+	case slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(name)):
+		return "configs/ holds run files, recipes and tasks that work, with comments"
+	case slices.Contains([]string{".json", ".jsonl", ".csv", ".parquet", ".gz", ".zst"}, filepath.Ext(name)):
+		return "the task file says what the data is read as: JSON, JSON lines, CSV or parquet"
+	}
+	return "mergesearch explain input says what such a refusal means"
+}
+
 // oneLine makes a message safe for a terminal and keeps it on one line.
 func oneLine(s string) string {
-	return report.Plain(strings.Join(strings.Fields(s), " "))
+	return report.Plain(withoutKeys(strings.Join(strings.Fields(s), " ")))
 }

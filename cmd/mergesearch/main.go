@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -68,6 +70,25 @@ into one better model, and proves on held-out items that it is better.
 		newExplainCommand(), newSchemaCommand(), newManCommand(), newVersionCommand(),
 	)
 	return root
+}
+
+// causeOf returns an error without the path of which it speaks.
+func causeOf(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// pathOfFlag returns err, if it is an InputError about a path, as one about the flag that
+// named the path.
+func pathOfFlag(err error, flag string) error {
+	var in *mergesearch.InputError
+	if !errors.As(err, &in) {
+		return err
+	}
+	return &mergesearch.InputError{Field: flag, Problem: in.Error(), Hint: "name another path with " + flag}
 }
 
 func subcommands(c *cobra.Command) []string {

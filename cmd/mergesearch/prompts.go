@@ -37,6 +37,9 @@ func (p *promptFlags) add(flags *pflag.FlagSet) {
 }
 
 func (p *promptFlags) check() error {
+	if err := checkShots(p.shots); err != nil {
+		return err
+	}
 	if err := checkDraw(p.fewshot); err != nil {
 		err.Field = "--fewshot"
 		return err
@@ -81,6 +84,14 @@ func readChatTemplate(file string, names map[string]any) (eval.ChatTemplate, err
 	t.Source = string(text)
 	_, err = chat.For(nil, t.Source, file) // so that a fault is found before any model is read
 	return t, err
+}
+
+// checkShots refuses a number of examples that is none.
+func checkShots(n int) *mergesearch.InputError {
+	if n >= -1 {
+		return nil
+	}
+	return &mergesearch.InputError{Field: "--num-fewshot", Problem: fmt.Sprintf("%d is no number of examples", n), Hint: "leave it out for the task's own"}
 }
 
 // checkDraw refuses a way of drawing that does not exist.

@@ -38,30 +38,40 @@ func TestScript(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:           filepath.Join("testdata", "script"),
-		UpdateScripts: *update,
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("QUICKSTART", quickstart)
-			e.Setenv("FAKE_CUDA", driver)
-			e.Setenv("GOMAXPROCS", "2")
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":        commandCode,
-			"killed":      func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Kill) },
-			"interrupted": func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Interrupt) },
-			"truncate":    commandTruncate,
-			"setbytes":    commandSetBytes,
-			"comes":       commandComes,
-			"synthetic": func(ts *testscript.TestScript, neg bool, args []string) {
-				candidates, err := strconv.Atoi(args[1])
-				ts.Check(err)
-				storetest.Synthetic(t, ts.MkAbs(args[0]), candidates, 16)
+	var refused refusals
+	scripts := filepath.Join("testdata", "script")
+	t.Run("script", func(t *testing.T) { // ends when all scripts have
+		testscript.Run(t, testscript.Params{
+			Dir:           scripts,
+			UpdateScripts: *update,
+			Setup: func(e *testscript.Env) error {
+				e.Setenv("QUICKSTART", quickstart)
+				e.Setenv("FAKE_CUDA", driver)
+				e.Setenv("GOMAXPROCS", "2")
+				return nil
 			},
-		},
-		RequireUniqueNames: true,
+			Cmds: map[string]func(*testscript.TestScript, bool, []string){
+				"code":        commandCode,
+				"killed":      func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Kill) },
+				"interrupted": func(ts *testscript.TestScript, neg bool, args []string) { commandEnded(ts, neg, args, os.Interrupt) },
+				"truncate":    commandTruncate,
+				"setbytes":    commandSetBytes,
+				"comes":       commandComes,
+				"synthetic": func(ts *testscript.TestScript, neg bool, args []string) {
+					candidates, err := strconv.Atoi(args[1])
+					ts.Check(err)
+					storetest.Synthetic(t, ts.MkAbs(args[0]), candidates, 16)
+				},
+				"refused": refused.command,
+				"edit":    commandEdit,
+				"write":   commandWrite,
+				"weights": commandWeights,
+			},
+			RequireUniqueNames: true,
+			ContinueOnError:    *update, // all refusals are said
+		})
 	})
+	refused.check(t, scripts)
 }
 
 // commandCode runs the program and wants an exit code: code 2 run run.yaml. Its

@@ -108,7 +108,7 @@ func (s *session) serve(ctx context.Context) (err error) {
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return err
 	}
-	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: os.LookupEnv}); err != nil {
+	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: lookupKey}); err != nil {
 		return err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {
@@ -369,7 +369,7 @@ func (s *session) checkCommand() error {
 		}
 	}
 	if _, err := exec.LookPath(program); err != nil {
-		return &mergesearch.InputError{Field: "algorithm.command", Problem: fmt.Sprintf("%q cannot be started: %v", a.Command[0], errors.Unwrap(err)), Hint: "name a program on the PATH, or an executable file beside the run file with its folder, such as ./proposer"}
+		return &mergesearch.InputError{Field: "algorithm.command", Problem: fmt.Sprintf("%q cannot be started: %s", a.Command[0], causeOf(errors.Unwrap(err))), Hint: "name a program on the PATH, or an executable file beside the run file with its folder, such as ./proposer"}
 	}
 	return nil
 }

@@ -79,7 +79,10 @@ func driftOf(ctx context.Context, r *store.Reader) (report.Drift, error) {
 		if err := json.Unmarshal(e.Attrs, &a); err != nil {
 			return d, err
 		}
-		d.Checks, d.Items, d.Changed, d.Alarms = d.Checks+1, d.Items+a.Items, d.Changed+a.Changed, d.Alarms+boolInt(a.Alarm)
+		d.Checks, d.Items, d.Changed = d.Checks+1, d.Items+a.Items, d.Changed+a.Changed
+		if a.Alarm {
+			d.Alarms++
+		}
 	}
 	return d, err
 }

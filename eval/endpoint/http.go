@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -23,11 +24,25 @@ type caller struct {
 
 func newCaller(baseURL, key string) caller {
 	root := strings.TrimSuffix(strings.TrimRight(baseURL, "/"), "/v1")
-	return caller{root, key, &http.Client{Transport: &http.Transport{
+	return caller{root, key, &http.Client{CheckRedirect: sameServer, Transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 64,
 		IdleConnTimeout:     30 * time.Second,
 	}}}
+}
+
+// sameServer follows no redirect: a server answers for itself, and what it is asked is
+// meant for no other.
+func sameServer(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// withoutURL returns an error of net/http without the method and the URL, which whoever
+// reports it names.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 // idle closes connections that are not in use.

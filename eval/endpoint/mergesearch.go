@@ -31,7 +31,7 @@ func Mergesearch(ctx context.Context, o MergesearchOptions) (eval.Endpoint, erro
 	defer cancel()
 	if _, err := e.requests(probe); err != nil {
 		return nil, &mergesearch.InputError{
-			Field: "endpoint", Problem: fmt.Sprintf("no mergesearch server answers at %s: %v", o.BaseURL, err),
+			Field: "endpoint", Problem: fmt.Sprintf("no mergesearch server answers at %s: %v", o.BaseURL, withoutURL(err)),
 			Hint: "start it with: mergesearch serve MODEL --addr ADDRESS",
 		}
 	}

@@ -46,7 +46,10 @@ func (s *server) unfit(err error) error {
 	where, hint := s.pool.options.kind, "the last lines that it printed are above"
 	if s.attached() {
 		where = s.pool.options.URLs[s.index]
-		hint = "vllm needs VLLM_SERVER_DEV_MODE=1; or leave the url out, so that the server is started here"
+		hint = "start it, or correct the URL; or leave the url out, so that the server is started here"
+		if s.pool.options.kind == "vllm" {
+			hint = "vllm needs VLLM_SERVER_DEV_MODE=1; or leave the url out, so that the server is started here"
+		}
 	}
 	return &mergesearch.InputError{Field: "endpoint", Problem: fmt.Sprintf("%s: %v", where, err), Hint: hint}
 }

@@ -41,6 +41,7 @@ type Server struct {
 	engine  *Engine
 	routes  *http.ServeMux
 	started time.Time
+	origin  *http.CrossOriginProtection
 
 	answered atomic.Int64 // completions requests
 	serial   atomic.Int64 // of answers' ids
@@ -64,13 +65,14 @@ func NewServer(o ServerOptions) *Server {
 	if o.ReadTimeout <= 0 {
 		o.ReadTimeout = time.Minute
 	}
-	s := &Server{options: o, engine: NewEngine(o.Engine), models: map[string]*served{}, started: time.Now()}
+	s := &Server{options: o, engine: NewEngine(o.Engine), models: map[string]*served{}, started: time.Now(), origin: http.NewCrossOriginProtection()}
 	s.lifetime, s.stop = context.WithCancel(context.Background())
 	s.routes = s.newRoutes()
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: min(o.ReadTimeout, 10*time.Second),
 		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return s.lifetime },
 		ConnContext:       withConn,
 	}
@@ -145,6 +147,10 @@ func (s *Server) Computed() int64 { return s.engine.Computed() }
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.options.AnyHost && !loopback(r.Host) {
 		writeError(w, &apiError{Status: http.StatusForbidden, Type: "permission_error", Message: "this server answers to loopback names only, not to " + r.Host})
+		return
+	}
+	if err := s.origin.Check(r); err != nil { // a page of another site, or none that says so
+		writeError(w, &apiError{Status: http.StatusForbidden, Type: "permission_error", Message: "this server takes nothing from the pages of other sites: " + err.Error()})
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, s.options.MaxBody)

@@ -33,12 +33,12 @@ func Lookup(config []byte) (*Architecture, error) {
 	if classes, ok := all["architectures"]; ok && classes != nil {
 		list, ok := classes.([]any)
 		if !ok {
-			return nil, &mergesearch.InputError{Field: "architectures", Problem: "not a list of names"}
+			return nil, &mergesearch.InputError{Field: "architectures", Problem: "not a list of names", Hint: "for example \"architectures\": [\"LlamaForCausalLM\"]"}
 		}
 		if len(list) > 0 {
 			class, ok := list[0].(string)
 			if !ok {
-				return nil, &mergesearch.InputError{Field: "architectures", Problem: "not a list of names"}
+				return nil, &mergesearch.InputError{Field: "architectures", Problem: "not a list of names", Hint: "for example \"architectures\": [\"LlamaForCausalLM\"]"}
 			}
 			if f := t.classes[class]; f != nil {
 				return &Architecture{f, all}, nil

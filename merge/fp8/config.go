@@ -2,9 +2,11 @@ package fp8
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
+	"mergesearch"
 	"mergesearch/merge/jsonscan"
 )
 
@@ -33,6 +35,12 @@ func ReadConfig(config []byte) (block [2]int, err error) {
 	}
 	const field = "quantization_config"
 	if err := json.Unmarshal(config, &c); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && wrong.Field == "" {
+			return block, &mergesearch.InputError{Problem: "want a JSON object, have " + wrong.Value, Hint: "config.json comes with the model; fetch it again"}
+		} else if errors.As(err, &wrong) {
+			return block, refused(wrong.Field, "cannot be read: it is a %s", wrong.Value)
+		}
 		return block, refused(field, "cannot be read: %v", err)
 	}
 	if c.Q == nil {

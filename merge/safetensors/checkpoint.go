@@ -62,6 +62,10 @@ func Open(dir string) (*Checkpoint, error) {
 		c.Release()
 		return nil, err
 	}
+	if len(c.tensors) == 0 {
+		c.Release()
+		return nil, d.refuse(c.shards[0].name, "header", "no tensors", "the file is whole and holds nothing; copy or download the model again")
+	}
 	if err := c.checkSmallFiles(d); err != nil {
 		c.Release()
 		return nil, err
@@ -129,10 +133,10 @@ func (c *Checkpoint) addShard(d *directory, name string) error {
 	}
 	for _, t := range s.head.Tensors {
 		if other, twice := c.tensors[t.Name]; twice {
-			return d.refuse(name, shown(t.Name), "tensor is in "+c.shards[other.shard].name+" too", "")
+			return d.refuse(name, shown(t.Name), "tensor is in "+c.shards[other.shard].name+" too", "an index and two versions of its shards are mixed; copy or download all of them again")
 		}
 		if len(c.tensors) >= MaxTensors {
-			return d.refuse(name, "header", fmt.Sprintf("more than %d tensors in all shards", MaxTensors), "")
+			return d.refuse(name, "header", fmt.Sprintf("more than %d tensors in all shards", MaxTensors), "no real model comes near the limit")
 		}
 		c.tensors[t.Name] = located{Info: t, shard: len(c.shards) - 1}
 	}

@@ -26,18 +26,30 @@ func openDirectory(path string) (*directory, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &mergesearch.InputError{File: path, Problem: "no such model directory", Hint: "paths in a run file are relative to it, those in a recipe or a command to the working directory"}
 	case err != nil:
-		return nil, &mergesearch.InputError{File: path, Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: path, Problem: cause(err), Hint: "look at the path and its permissions"}
 	case !st.IsDir():
 		return nil, &mergesearch.InputError{File: path, Problem: "not a directory", Hint: "give the model's directory, with config.json and model.safetensors"}
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, &mergesearch.InputError{File: path, Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: path, Problem: cause(err), Hint: "look at the path and its permissions"}
 	}
 	return &directory{path: path, root: root}, nil
 }
 
 func (d *directory) close() { _ = d.root.Close() } // nothing was written through it
+
+// placeForModel is a hint.
+const placeForModel = "name a new directory in one that can be written"
+
+// cause returns an error without the path that it repeats.
+func cause(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
 
 // refuse returns the error of a file of the directory.
 func (d *directory) refuse(name, field, problem, hint string) error {
@@ -56,7 +68,7 @@ func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 		if m := cacheLink.FindStringSubmatch(filepath.ToSlash(target)); m != nil {
 			blobs, err := d.openBlobs()
 			if err != nil {
-				return nil, nil, d.refuse(name, "", "link into a cache without blobs: "+err.Error(), "")
+				return nil, nil, d.refuse(name, "", "link into a cache without blobs: "+cause(err), "copy the model with its blobs, or with links followed: cp -rL")
 			}
 			defer func() { _ = blobs.Close() }()
 			root, inRoot = blobs, m[1]
@@ -68,7 +80,7 @@ func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	if err != nil {
-		return nil, nil, d.refuse(name, "", err.Error(), "model files must lie in the model's directory")
+		return nil, nil, d.refuse(name, "", cause(err), "model files must lie in the model's directory and be readable")
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
@@ -76,7 +88,7 @@ func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, d.refuse(name, "", err.Error(), "")
+		return nil, nil, d.refuse(name, "", err.Error(), "a folder, pipe or device stands where the model's file belongs")
 	}
 	return f, st, nil
 }
@@ -97,7 +109,7 @@ func (d *directory) read(name string, limit int64) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	if st.Size() > limit {
-		return nil, d.refuse(name, "", fmt.Sprintf("%d bytes, more than the limit of %d", st.Size(), limit), "")
+		return nil, d.refuse(name, "", fmt.Sprintf("%d bytes, more than the limit of %d", st.Size(), limit), "no real model comes near the limit; copy or download the file again")
 	}
 	data := make([]byte, st.Size())
 	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {

@@ -61,8 +61,8 @@ func shown(name string) string {
 		}
 		return r
 	}, name)
-	if len(name) > 120 {
-		return name[:120] + "..."
+	if len(name) > 100 {
+		return name[:100] + "..."
 	}
 	return name
 }
@@ -79,6 +79,10 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 	case string(text[:8]) == "version ": // how every pointer of git-lfs begins
 		return Header{}, &mergesearch.InputError{
 			Field: "header", Problem: "this is a git-lfs pointer, not the weights", Hint: "fetch the weights: git lfs pull",
+		}
+	case foreign(text[:8]) != "":
+		return Header{}, &mergesearch.InputError{
+			Field: "header", Problem: "this is " + foreign(text[:8]) + ", not safetensors", Hint: "get the model's safetensors files; a name alone does not make one",
 		}
 	case n > MaxHeaderBytes:
 		return Header{}, fieldError("header", "claims %d bytes, more than the limit of %d", n, MaxHeaderBytes)
@@ -109,6 +113,24 @@ func ParseHeader(text []byte, size int64) (Header, error) {
 		return Header{}, fieldError("header", "%v", err)
 	}
 	return h, h.checkRanges(size - h.Length)
+}
+
+// foreign names another kind of file that begins so; "" when none is known. A header
+// that begins so would be longer than the limit.
+func foreign(start []byte) string {
+	for _, kind := range []struct{ start, name string }{
+		{"<!DOCTYP", "a web page"},
+		{"<!doctyp", "a web page"},
+		{"<html", "a web page"},
+		{"PK\x03\x04", "a zip archive, as PyTorch writes them"},
+		{"GGUF", "a GGUF file"},
+		{"\x1f\x8b", "a gzip archive"},
+	} {
+		if strings.HasPrefix(string(start), kind.start) && binary.LittleEndian.Uint64(start) > MaxHeaderBytes {
+			return kind.name
+		}
+	}
+	return ""
 }
 
 // read reads the header of about as many tensors in a file with this many bytes of

@@ -260,21 +260,27 @@ func (p *Proposer) receive(doing, want string) (answer, bool) {
 		p.fail(doing, p.cause(err))
 		return a, false
 	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&a); err != nil {
-		p.fail(doing, fmt.Errorf("%.120q: %w", line, err))
-		return a, false
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		p.fail(doing, fmt.Errorf("%.120q: something follows the JSON document", line))
-		return a, false
-	}
-	if a.Type != want {
-		p.fail(doing, fmt.Errorf("it said %.40q, want %q", a.Type, want))
+	if a, err = parseAnswer(line, want); err != nil {
+		p.fail(doing, err)
 		return a, false
 	}
 	return a, true
+}
+
+// parseAnswer reads one line of the wanted type.
+func parseAnswer(line []byte, want string) (a answer, err error) {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		return a, fmt.Errorf("%.120q: %w", line, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return a, fmt.Errorf("%.120q: something follows the JSON document", line)
+	}
+	if a.Type != want {
+		return a, fmt.Errorf("it said %.40q, want %q", a.Type, want)
+	}
+	return a, nil
 }
 
 func (p *Proposer) line() ([]byte, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -193,6 +195,12 @@ func (e *Endpoint) check() error {
 		in.Field, in.Problem = "endpoint.kind", fmt.Sprintf("unknown kind %q", e.Kind)
 		return in
 	}
+	if e.URL != "" {
+		if err := CheckURL(e.URL); err != nil {
+			err.Field = "endpoint.url"
+			return err
+		}
+	}
 	started := slices.Contains([]string{"vllm", "sglang", "llamacpp"}, e.Kind)
 	switch {
 	case (e.Kind == "mergesearch" || e.Kind == "openai") && e.URL == "":
@@ -214,6 +222,41 @@ func (e *Endpoint) check() error {
 	}
 	return nil
 }
+
+// CheckURL refuses a base URL to which no key and no prompt may be sent: of another
+// protocol than HTTP, with a user or password, which would end up in logs, or at an
+// address that clouds keep their secrets at. It returns nil, or an error without a field.
+func CheckURL(text string) *mergesearch.InputError {
+	refuse := func(problem, hint string) *mergesearch.InputError {
+		return &mergesearch.InputError{Problem: problem, Hint: hint}
+	}
+	const example = "for example http://127.0.0.1:8000/v1"
+	u, err := url.Parse(text)
+	switch {
+	case strings.Contains(text, "@"):
+		return refuse("a URL holds no user, password or key", "put the key into the environment and name its variable")
+	case len(text) > 2048:
+		return refuse("longer than 2048 bytes", example)
+	case err != nil:
+		return refuse(fmt.Sprintf("%.80q is no URL", text), example)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return refuse(fmt.Sprintf("%.80q is no URL of a server", text), example)
+	case u.RawQuery != "" || u.Fragment != "":
+		return refuse(fmt.Sprintf("%.80q has a query or a fragment", text), "give the base URL, "+example)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return refuse(fmt.Sprintf("%.80q has no port that is one", text), "a port lies between 1 and 65535")
+		}
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && (ip.Unmap().IsLinkLocalUnicast() || ip.IsMulticast() || ip == metadataV6) {
+		return refuse(fmt.Sprintf("%.80q is an address of the machine's own services", text), "an inference server has an ordinary address, "+example)
+	}
+	return nil
+}
+
+// metadataV6 is where a cloud's machines ask who they are, beside 169.254.169.254.
+var metadataV6 = netip.MustParseAddr("fd00:ec2::254")
 
 // Limits of a run file's numbers, far above any use of them.
 const (

@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 		"task sans file":      {"{file: t.yaml}", "{weight: 1}", "tasks[0].file: missing", ""},
 		"negative weight":     {"{file: t.yaml}", "{file: t.yaml, weight: -1}", "tasks[0].weight: ", ""},
 		"weight zero":         {"{file: t.yaml}", "{file: t.yaml, weight: 0}", "tasks[0].weight: 0 is not a positive weight", ""},
-		"text for a number":   {"seed: 3", "seed: three", "3:7: want a whole number that is not negative", ""},
+		"text for a number":   {"seed: 3", "seed: three", "3:7: seed: want a whole number that is not negative", ""},
 		"layer without a dot": {`"layers.{layer}.mlp"`, `"layers.{layer}"`, "followed by a dot", ""},
 		"blocks without name": {`"mlp {block}"`, `"mlp"`, "{block} in the name", ""},
 		"unknown objective":   {"budget:", "objective: paretto\nbudget:", `objective: unknown objective "paretto"`, `did you mean "pareto"?`},

@@ -2,6 +2,7 @@ package runfile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"reflect"
@@ -10,7 +11,9 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
 	"mergesearch"
@@ -35,7 +38,7 @@ func decodeStrict(data []byte, into any) (err error) {
 	if err := d.Decode(into); errors.Is(err, io.EOF) {
 		return &mergesearch.InputError{Problem: "empty file"}
 	} else if err != nil {
-		return inputError(err, into)
+		return inputError(err, data, into)
 	}
 	var rest any
 	if err := d.Decode(&rest); !errors.Is(err, io.EOF) {
@@ -46,23 +49,81 @@ func decodeStrict(data []byte, into any) (err error) {
 
 var quotedField = regexp.MustCompile(`unknown field "([^"]*)"`)
 
-func inputError(err error, into any) error {
+func inputError(err error, data []byte, into any) error {
 	var y yaml.Error
 	if !errors.As(err, &y) {
 		return &mergesearch.InputError{Problem: firstLine(err.Error())}
 	}
 	e := &mergesearch.InputError{Problem: firstLine(y.GetMessage())}
+	if t := y.GetToken(); t != nil && t.Position != nil {
+		e.Line, e.Column = t.Position.Line, t.Position.Column
+		e.Field = fieldAt(data, t.Position.Offset)
+	}
 	if m := quotedField.FindStringSubmatch(e.Problem); m != nil {
-		e = mergesearch.UnknownWord("key", m[1], keysOf(reflect.TypeOf(into)))
+		known := keysOf(section(reflect.TypeOf(into), e.Field))
+		unknown := mergesearch.UnknownWord("key", m[1], known)
+		e.Field, e.Problem, e.Hint = cmp.Or(e.Field, m[1]), unknown.Problem, unknown.Hint
 	}
 	if m := wrongType.FindStringSubmatch(e.Problem); m != nil {
 		e.Problem = "want " + wanted(m[1])
 	}
-	if t := y.GetToken(); t != nil && t.Position != nil {
-		e.Line, e.Column = t.Position.Line, t.Position.Column
+	if wrongShape.MatchString(e.Problem) {
+		e.Problem = "want a list"
 	}
 	return e
 }
+
+// fieldAt returns the path of the value, or key, that begins at a byte; "" when none is
+// found.
+func fieldAt(data []byte, offset int) string {
+	file, err := parser.ParseBytes(data, 0)
+	if err != nil || len(file.Docs) == 0 {
+		return ""
+	}
+	f := fieldFinder{offset: offset}
+	ast.Walk(&f, file.Docs[0])
+	return strings.TrimPrefix(f.path, "$.")
+}
+
+// fieldFinder is a visitor that keeps the path of the innermost node at a place.
+type fieldFinder struct {
+	offset int
+	path   string
+}
+
+func (f *fieldFinder) Visit(n ast.Node) ast.Visitor {
+	if t := n.GetToken(); t != nil && t.Position != nil && t.Position.Offset == f.offset && len(n.GetPath()) >= len(f.path) {
+		f.path = n.GetPath()
+	}
+	return f
+}
+
+// section returns the type of which the last part of a path is a key, as far as the path
+// is known.
+func section(t reflect.Type, path string) reflect.Type {
+	parts := strings.Split(path, ".")
+	for _, part := range append([]string{""}, parts[:len(parts)-1]...) {
+		name, _, _ := strings.Cut(part, "[")
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		switch {
+		case part == "":
+		case t.Kind() == reflect.Map:
+			t = t.Elem()
+		case t.Kind() == reflect.Struct:
+			at := slices.IndexFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Tag.Get("yaml") == name })
+			if at < 0 {
+				return t
+			}
+			t = t.Field(at).Type
+		}
+	}
+	return t
+}
+
+// wrongShape finds the library's words for a value where a list belongs.
+var wrongShape = regexp.MustCompile(`^\w+ was used where sequence is expected$`)
 
 // wrongType finds the Go type that the YAML library wanted.
 var wrongType = regexp.MustCompile(`^cannot unmarshal .* of type (\S+)`)
@@ -89,23 +150,18 @@ func firstLine(s string) string {
 	return line
 }
 
-// keysOf collects the distinct keys of a struct type and of all that it contains.
+// keysOf lists the keys of a section.
 func keysOf(t reflect.Type) []string {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Map:
-		return keysOf(t.Elem())
-	case reflect.Struct:
-	default:
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
 		return nil
 	}
 	var keys []string
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
-			for _, k := range append([]string{key}, keysOf(t.Field(i).Type)...) {
-				if !slices.Contains(keys, k) {
-					keys = append(keys, k)
-				}
-			}
+	for _, f := range reflect.VisibleFields(t) {
+		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
+			keys = append(keys, key)
 		}
 	}
 	return keys

@@ -119,7 +119,7 @@ func strict(raw json.RawMessage, field string, into any) error {
 }
 
 func problem(field, text string) error {
-	return &mergesearch.InputError{Field: field, Problem: text}
+	return &mergesearch.InputError{Field: field, Problem: text, Hint: "tokenizer.json comes with the model, as the tokenizers library writes it; copy or download it again"}
 }
 
 func unknown(field, kind string) error {
