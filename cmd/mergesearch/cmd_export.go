@@ -51,10 +51,12 @@ CANDIDATE is an ID such as c0042, or "best" for the winner.`,
 				return err
 			}
 			defer engine.Close()
+			mergesearch.Failpoint("export/before")
 			done, err := as.write(c.Context(), engine, t.Recipe, args[2], merge.WriteOptions{Tool: tool, Paths: modelPaths(run)})
 			if err != nil {
 				return err
 			}
+			mergesearch.Failpoint("export/after")
 			if wantsJSON(c) {
 				return report.Write(c.OutOrStdout(), done)
 			}

@@ -200,10 +200,11 @@ func (s *session) search(ctx context.Context, c *cobra.Command, db *store.DB, di
 	options.Recorder = db
 	options.Progress = watch.update
 	s.announce(status, dir, options.Workers)
-	found, err := search.Run(ctx, options)
+	found, err := search.Run(ctx, watched(options))
 	if err != nil {
 		return store.Ending{}, err
 	}
+	mergesearch.Failpoint("verdict/found")
 	peeks, err := heldOutPeeks(ctx, db.Reader, dir)
 	if err != nil {
 		return store.Ending{}, err

@@ -74,6 +74,7 @@ func (s *staging) begin() (err error) {
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/begin")
 	return os.WriteFile(filepath.Join(s.tmp, incompleteFile), []byte("{}\n"), 0o666)
 }
 
@@ -131,12 +132,15 @@ func (s *staging) commit(manifest []byte) error {
 	if err := writeSynced(mark, manifest); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/complete/before")
 	if err := os.Rename(mark, filepath.Join(s.tmp, CompleteFile)); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/complete/after")
 	if err := s.lock.Sync(); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/rename/before")
 	// rename(2) replaces an empty directory and refuses any other, in one step.
 	switch err := syscall.Rename(s.tmp, s.out); {
 	case errors.Is(err, fs.ErrExist): // also what a directory that is not empty answers
@@ -147,6 +151,7 @@ func (s *staging) commit(manifest []byte) error {
 	case err != nil:
 		return &os.LinkError{Op: "rename", Old: s.tmp, New: s.out, Err: err}
 	}
+	mergesearch.Failpoint("checkpoint/rename/after")
 	if err := syncDirectory(filepath.Dir(s.out)); err != nil {
 		return err
 	}
