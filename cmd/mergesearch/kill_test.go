@@ -20,7 +20,6 @@ import (
 
 	"mergesearch"
 	"mergesearch/cmd/internal/failpoint"
-	"mergesearch/eval/evaltest"
 )
 
 // killsVariable asks TestKill for so many kills.
@@ -46,7 +45,7 @@ func TestKill(t *testing.T) {
 	} else if testing.Short() {
 		t.Skip("short")
 	}
-	table := map[string]map[string]int{}
+	table, hits := map[string]map[string]int{}, map[string]int{}
 	for i, e := range []string{"embedded", "serve", "started"} {
 		t.Run(e, func(t *testing.T) {
 			k := newKilling(t, e)
@@ -59,12 +58,15 @@ func TestKill(t *testing.T) {
 			}
 			table[e] = k.counts
 			for _, p := range k.places {
-				if n := k.counts[p]; wanted >= 2000 && n < 20 {
-					t.Errorf("killed at %s %d times, want 20", p, n)
-				}
+				hits[p] += k.counts[p]
 			}
 			t.Logf("%d kills in %d rounds, undisturbed %s", k.kills(), k.rounds, k.took.Round(time.Millisecond))
 		})
+	}
+	for p, n := range hits {
+		if wanted >= 2000 && n < 20 {
+			t.Errorf("killed at %s %d times, want 20", p, n)
+		}
 	}
 	if testing.Verbose() {
 		t.Log(killTable(table))
@@ -81,10 +83,11 @@ type killing struct {
 
 	hash, best string // of the undisturbed run
 	took       time.Duration
-	places     []string // that it came to, sorted
+	places     []string // that it came to, in the order of the first visit
 	visits     map[string]int
 
 	rounds, serial int
+	next           int            // of the places: those before it are behind the round
 	counts         map[string]int // kills by place, or "at random/" and what was under way
 }
 
@@ -99,7 +102,7 @@ func newKilling(t *testing.T, kind string) *killing {
 	case "serve":
 		more = fmt.Sprintf("endpoint: {kind: mergesearch, url: %q, storage: %q}\n", serveBase(t), k.storage)
 	case "started":
-		command, err := json.Marshal(evaltest.Command(evaltest.VLLM))
+		command, err := json.Marshal([]string{os.Args[0], reloadingServer})
 		check(t, err)
 		more = fmt.Sprintf("endpoint: {kind: vllm, command: %s, storage: %q}\n", command, k.storage)
 	}
@@ -114,12 +117,13 @@ func newKilling(t *testing.T, kind string) *killing {
 		}
 		for _, e := range k.journal(t) {
 			if e.At != "" {
-				k.visits[e.At]++
+				if k.visits[e.At]++; k.visits[e.At] == 1 {
+					k.places = append(k.places, e.At)
+				}
 			}
 		}
 	}
 	k.took = time.Since(began)
-	k.places = slices.Sorted(maps.Keys(k.visits))
 	k.hash, k.best = k.ended(t)
 	return k
 }
@@ -186,7 +190,9 @@ func (k *killing) round(t *testing.T) {
 		check(t, os.RemoveAll(filepath.Join(k.dir, name)))
 	}
 	kept := map[string]map[string]float64{} // by recipe and item
+	rarest := slices.IndexFunc(k.places, func(p string) bool { return k.counts[p] == k.least() })
 	for at, args := range k.commands {
+		k.next = max(0, rarest-k.random.IntN(len(k.places)))
 		for !t.Failed() {
 			plan := k.choose(at)
 			p := k.start(t, args, plan)
@@ -205,20 +211,31 @@ func (k *killing) round(t *testing.T) {
 	}
 }
 
-// choose says where the next process ends: at the place of its command that was
-// hit least, or, one time in three, at a random instant.
+// least returns how often the place was hit that was hit least.
+func (k *killing) least() int {
+	p := slices.MinFunc(k.places, func(a, b string) int { return cmp.Compare(k.counts[a], k.counts[b]) })
+	return k.counts[p]
+}
+
+// choose says where the next process of a round ends: one time in four at a random
+// instant, otherwise at one of the next places in the order in which a run comes to
+// them, so that a round is killed often before its end.
 func (k *killing) choose(command int) failpoint.Plan {
-	var places []string
-	for _, p := range k.places {
-		if exporting := strings.HasPrefix(p, "export"); exporting == (command == 1) || command == 1 && strings.HasPrefix(p, "checkpoint") {
-			places = append(places, p)
+	var ahead []string
+	for i, p := range k.places {
+		if exporting := strings.HasPrefix(p, "export"); exporting && command == 0 || !exporting && command == 1 && !strings.HasPrefix(p, "checkpoint") {
+			continue
+		}
+		if i >= k.next {
+			ahead = append(ahead, p)
 		}
 	}
-	if len(places) == 0 || k.random.IntN(3) == 0 {
+	if len(ahead) == 0 || k.random.IntN(4) == 0 {
+		k.next += k.random.IntN(2)
 		return failpoint.Plan{}
 	}
-	k.random.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
-	p := slices.MinFunc(places, func(a, b string) int { return cmp.Compare(k.counts[a], k.counts[b]) })
+	p := slices.MinFunc(ahead[:min(3, len(ahead))], func(a, b string) int { return cmp.Compare(k.counts[a], k.counts[b]) })
+	k.next = slices.Index(k.places, p) + k.random.IntN(2)
 	return failpoint.Plan{Name: p, Visit: 1 + k.random.IntN(min(3, k.visits[p]))}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"mergesearch/eval/evaltest"
 	"mergesearch/merge/kernel/cuda/cudatest"
 )
 
@@ -22,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden parts of testdata/sc
 const asProgram = "MERGESEARCH_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
-	evaltest.Child()
+	reloading()
 	if os.Getenv(asProgram) != "" {
 		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 	}

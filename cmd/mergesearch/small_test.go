@@ -31,13 +31,13 @@ tasks:
   - {file: tasks/arithmetic.yaml}
   - {file: tasks/reverse.yaml, weight: 2}
 algorithm: {name: ga, population: 4, islands: 1}
-race: {rungs: [4, 10], keep: 0.5}
+race: {rungs: [3, 6], keep: 0.5}
 budget: {candidates: 6}
 shortlist: 2
 `
 
-// writeSmallRun makes a directory with the run file, its tasks with as many items as
-// there are given, and the models. More is added to the run file.
+// writeSmallRun makes a directory with the run file, to which more is added, its
+// tasks with a few items each, and the models.
 func writeSmallRun(t testing.TB, more string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -51,7 +51,7 @@ func writeSmallRun(t testing.TB, more string) (dir string) {
 		text, err := os.ReadFile(filepath.Join(quickstart, "tasks", task+".yaml"))
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(dir, "tasks", task+".yaml"), text, 0o644))
-		for split, items := range map[string]int{"search": 10, "validation": 6, "held-out": 8} {
+		for split, items := range map[string]int{"search": 6, "validation": 4, "held-out": 4} {
 			name := filepath.Join("data", task+"."+split+".jsonl")
 			text, err := os.ReadFile(filepath.Join(quickstart, name))
 			check(t, err)
