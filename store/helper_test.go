@@ -24,6 +24,9 @@ import (
 // TestMain makes the test binary a small program that uses the store, when the
 // environment says so: something to kill.
 func TestMain(m *testing.M) {
+	if os.Getenv("STORE_SYNCHRONOUS") == "NORMAL" {
+		store.Relax()
+	}
 	switch task, dir := os.Getenv("STORE_HELPER"), os.Getenv("STORE_DIR"); task {
 	case "":
 		os.Exit(m.Run())

@@ -40,7 +40,7 @@ func newStaging(out string) (*staging, error) {
 	}
 	s := &staging{out: abs}
 	parent := filepath.Dir(abs)
-	if err := os.MkdirAll(parent, 0o777); err != nil {
+	if err := makeDirectories(parent); err != nil {
 		return nil, &mergesearch.InputError{File: out, Problem: err.Error()}
 	}
 	if err := s.checkOut(out); err != nil {
@@ -164,6 +164,27 @@ func (s *staging) abort() {
 	if s.lock != nil {
 		_ = s.lock.Close()
 	}
+}
+
+// makeDirectories is os.MkdirAll for directories that must be there after a power cut:
+// the name of each that it makes is synced.
+func makeDirectories(path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil
+	}
+	above := filepath.Dir(path)
+	if above != path {
+		if err := makeDirectories(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if st, err := os.Stat(path); err != nil || !st.IsDir() {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+	}
+	return syncDirectory(above)
 }
 
 func syncDirectory(path string) error {
