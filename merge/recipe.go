@@ -12,7 +12,7 @@ import (
 func ReadRecipe(file string) (mergesearch.Recipe, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err)}
+		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err), Cause: err}
 	}
 	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
@@ -24,7 +24,7 @@ func ReadRecipe(file string) (mergesearch.Recipe, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err)}
+		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err), Cause: err}
 	}
 	r, err := ParseRecipe(text)
 	return r, mergesearch.InFile(err, file)

@@ -316,7 +316,7 @@ func newSampleFile(path string) (*sampleFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-samples-*")
 	if err != nil {
-		return nil, &mergesearch.InputError{Field: "--samples", Problem: err.Error()}
+		return nil, &mergesearch.InputError{Field: "--samples", Problem: err.Error(), Cause: err}
 	}
 	e := json.NewEncoder(f)
 	e.SetEscapeHTML(false)

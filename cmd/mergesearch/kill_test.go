@@ -25,6 +25,10 @@ import (
 // killsVariable asks TestKill for so many kills.
 const killsVariable = "MERGESEARCH_KILLS"
 
+// killCountsVariable names a directory in which TestKill keeps its counts, so that a
+// long one may be stopped and taken up again.
+const killCountsVariable = "MERGESEARCH_KILL_COUNTS"
+
 // killMark is in the environment of everything that the test starts, and of what
 // that starts: servers are given variables whose names begin with LC_.
 const killMark = "LC_MERGESEARCH_TEST"
@@ -49,12 +53,14 @@ func TestKill(t *testing.T) {
 	for i, e := range []string{"embedded", "serve", "started"} {
 		t.Run(e, func(t *testing.T) {
 			k := newKilling(t, e)
+			k.recall(t, e)
 			share := wanted / 4 // half of the kills with the embedded engine
 			if i == 0 {
 				share = wanted - 2*share
 			}
 			for k.kills() < share && !t.Failed() {
 				k.round(t)
+				k.remember(t, e)
 			}
 			table[e] = k.counts
 			for _, p := range k.places {
@@ -142,6 +148,26 @@ func serveBase(t *testing.T) string {
 	var said struct{ URL string }
 	check(t, json.NewDecoder(bufio.NewReader(out)).Decode(&said))
 	return said.URL
+}
+
+// recall reads what an earlier process counted.
+func (k *killing) recall(t *testing.T, kind string) {
+	dir := os.Getenv(killCountsVariable)
+	if text, err := os.ReadFile(filepath.Join(dir, kind+".json")); dir != "" && err == nil {
+		check(t, json.Unmarshal(text, &k.counts))
+	}
+}
+
+// remember writes the counts down.
+func (k *killing) remember(t *testing.T, kind string) {
+	dir := os.Getenv(killCountsVariable)
+	if dir == "" || t.Failed() {
+		return
+	}
+	text, err := json.MarshalIndent(k.counts, "", " ")
+	check(t, err)
+	check(t, os.MkdirAll(dir, 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, kind+".json"), text, 0o644))
 }
 
 func (k *killing) kills() (n int) {
@@ -252,6 +278,8 @@ func (k *killing) await(t *testing.T, p *child, plan failpoint.Plan) bool {
 	switch {
 	case err == nil:
 		return false
+	case status.ExitStatus() == exitInput && strings.Contains(p.errors(), "directory is not empty") && wholeCheckpoint(t, filepath.Join(k.dir, "out")):
+		return false // it was killed after its work was done, and does not do it over
 	case !status.Signaled() || status.Signal() != syscall.SIGKILL:
 		t.Errorf("it ended with %v", err)
 		return false

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mergesearch/cmd/internal/faulttest"
 	"mergesearch/merge/kernel/cuda/cudatest"
 )
 
@@ -21,6 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden parts of testdata/sc
 const asProgram = "MERGESEARCH_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
+	faulttest.Child()
 	reloading()
 	if os.Getenv(asProgram) != "" {
 		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))

@@ -88,6 +88,15 @@ func soundStore(t testing.TB, dir string) (r *store.Reader, report store.Report)
 	return r, report
 }
 
+// soundStoreIfAny is soundStore of a run that may be at any point of its creation.
+func soundStoreIfAny(t testing.TB, dir string) (*store.Reader, store.Report) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, store.LockName)); err != nil {
+		return nil, store.Report{}
+	}
+	return soundStore(t, dir)
+}
+
 // contents returns a hash of the names and bytes of all files below a directory.
 func contents(t testing.TB, dir string) string {
 	t.Helper()

@@ -41,7 +41,7 @@ func newStaging(out string) (*staging, error) {
 	s := &staging{out: abs}
 	parent := filepath.Dir(abs)
 	if err := makeDirectories(parent); err != nil {
-		return nil, &mergesearch.InputError{File: out, Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: out, Problem: err.Error(), Cause: err}
 	}
 	if err := s.checkOut(out); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func newStaging(out string) (*staging, error) {
 	}
 	s.tmp = s.prefix() + hex.EncodeToString(random[:])
 	if err := os.Mkdir(s.tmp, 0o777); err != nil {
-		return nil, &mergesearch.InputError{File: out, Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: out, Problem: err.Error(), Cause: err}
 	}
 	if err := s.begin(); err != nil {
 		s.abort()
@@ -86,7 +86,7 @@ func (s *staging) checkOut(shown string) error {
 		return nil
 	}
 	if err != nil {
-		return &mergesearch.InputError{File: shown, Problem: err.Error()}
+		return &mergesearch.InputError{File: shown, Problem: err.Error(), Cause: err}
 	}
 	for _, e := range entries {
 		if e.Name() == incompleteFile {
