@@ -122,6 +122,8 @@ func failure(path, op string, err error) error {
 		return &DamagedError{Path: path, Detail: s.Error()}
 	case sqlite3.ErrFull:
 		return &DiskError{Path: path, Op: op, Full: true, Err: err}
+	case sqlite3.ErrReadonly: // SQLite opens a file for reading that it cannot open for writing
+		return &DiskError{Path: path, Op: op, Err: err}
 	case sqlite3.ErrCantOpen:
 		if s.SystemErrno != 0 {
 			return systemFailure(path, op, &systemError{err, s.SystemErrno})

@@ -36,7 +36,7 @@ func TestPowerCut(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	trace := traceHelper(t, "STORE_TRIALS=20")
-	n, reports := images(200), 0
+	n, reports := images(40), 0
 	trace.Cuts(n, random, trace.NewDisk(), nil, func(cut int, d *storetest.Disk) {
 		dir := imageOf(t, d, random)
 		reported := reportsOf(d)

@@ -225,15 +225,21 @@ func (f *faulty) step(t *testing.T, c faultyCommand, fault faulttest.Fault, want
 		return
 	}
 	r, _, stderr := f.try(t, c, faulttest.Fault{})
-	already := strings.Contains(stderr, "directory is not empty") || strings.Contains(stderr, "exists already")
-	if r.Code != 0 && !already {
+	if r.Code != 0 && !alreadyThere(stderr) {
 		t.Errorf("%s, %s: the command cannot be repeated: exit code %d: %s", c.name, first, r.Code, stderr)
 	} else if got := c.right(t); got != want {
 		t.Errorf("%s, %s: repeated, it left %s, want %s", c.name, first, got, want)
 	}
+	if alreadyThere(stderr) {
+		return // nothing was to be done, so nothing was cleared away either
+	}
 	for _, l := range leftovers(t, f.dir) {
 		t.Errorf("%s, %s: left over: %s", c.name, first, l)
 	}
+}
+
+func alreadyThere(stderr string) bool {
+	return strings.Contains(stderr, "directory is not empty") || strings.Contains(stderr, "exists already")
 }
 
 // judge checks how a command ended.
@@ -249,6 +255,7 @@ func (f *faulty) judge(t *testing.T, c faultyCommand, what string, r faulttest.R
 	case r.Code == 0 && !c.looks && c.right(t) != want:
 		t.Errorf("%s: it said that all is well and left something else", what)
 	case r.Code == 0:
+	case alreadyThere(stderr) && c.right(t) == want: // the try before failed after its work was done
 	case r.Code != exitUnfit && r.Code != exitBreaker && r.Code != exitDamaged:
 		t.Errorf("%s: exit code %d: %s", what, r.Code, stderr)
 	case strings.Count("\n"+stderr, "\nerror: ") != 1:

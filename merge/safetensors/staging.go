@@ -181,7 +181,9 @@ func makeDirectories(path string) error {
 	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if st, err := os.Stat(path); err != nil || !st.IsDir() {
+	if st, err := os.Stat(path); err != nil {
+		return err
+	} else if !st.IsDir() {
 		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
 	}
 	return syncDirectory(above)
