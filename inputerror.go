@@ -18,7 +18,11 @@ type InputError struct {
 	Field   string // key path, tensor or flag; may be empty
 	Problem string // what is wrong, lower case, without a full stop
 	Hint    string // what to do about it; may be empty
+	Cause   error  // that of the operating system, where it refused; part of Problem
 }
+
+// Unwrap returns the cause.
+func (e *InputError) Unwrap() error { return e.Cause }
 
 // Error returns the one line, without the hint.
 func (e *InputError) Error() string {

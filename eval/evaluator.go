@@ -215,11 +215,13 @@ const mostSessions = 4
 // askOnce asks everything in one session. The weights are proved once more before
 // an answer counts, and before a fault is blamed on anyone.
 func (e *Evaluator) askOnce(ctx context.Context, c mergesearch.Candidate, places []int, detail bool, done func(int, graded)) error {
+	mergesearch.Failpoint("swap/before")
 	session, err := e.options.Endpoint.Serve(ctx, c)
 	if err != nil {
 		return fmt.Errorf("serve candidate %s: %w", c.ID, err)
 	}
 	defer session.Close()
+	mergesearch.Failpoint("swap/after")
 	p, err := e.planFor(c.Files, session)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func readTaskFile(file string) ([]byte, error) {
 		text, err = os.ReadFile(file)
 	}
 	if err != nil {
-		return nil, &mergesearch.InputError{File: file, Problem: "cannot read the task file: " + cause(err)}
+		return nil, &mergesearch.InputError{File: file, Problem: "cannot read the task file: " + cause(err), Cause: err}
 	}
 	return text, nil
 }

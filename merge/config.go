@@ -74,11 +74,11 @@ func readConfig(m *model) (map[string]any, error) {
 		return nil, nil
 	}
 	if _, err := jsonscan.Document(string(text)); err != nil {
-		return nil, &mergesearch.InputError{File: filepath.Join(m.Dir(), "config.json"), Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: filepath.Join(m.Dir(), "config.json"), Problem: err.Error(), Cause: err}
 	}
 	var all map[string]any
 	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, &mergesearch.InputError{File: filepath.Join(m.Dir(), "config.json"), Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: filepath.Join(m.Dir(), "config.json"), Problem: err.Error(), Cause: err}
 	}
 	for key, value := range all {
 		switch value.(type) {

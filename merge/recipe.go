@@ -15,7 +15,7 @@ const recipesThatWork = "a recipe is a file in mergekit's YAML; configs/recipes 
 func ReadRecipe(file string) (mergesearch.Recipe, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err), Hint: recipesThatWork}
+		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err), Hint: recipesThatWork, Cause: err}
 	}
 	defer func() { _ = f.Close() }()
 	st, err := f.Stat()
@@ -27,7 +27,7 @@ func ReadRecipe(file string) (mergesearch.Recipe, error) {
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err)}
+		return mergesearch.Recipe{}, &mergesearch.InputError{File: file, Problem: cause(err), Cause: err}
 	}
 	r, err := ParseRecipe(text)
 	var in *mergesearch.InputError

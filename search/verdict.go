@@ -18,6 +18,7 @@ import (
 // its comparison with itself then says so with a gain of zero.
 func (l *loop) verdict(ctx context.Context) (Report, error) {
 	l.enter(PhaseValidation)
+	mergesearch.Failpoint("verdict/validation")
 	validation := idsOf(l.Scorer.Items(mergesearch.ValidationSplit))
 	shortlist := l.shortlist()
 	if len(shortlist) == 0 {
@@ -100,6 +101,7 @@ func (l *loop) rank(attempts []*attempt, asked, on []mergesearch.ItemID) ([]*att
 // next.
 func (l *loop) judge(ctx context.Context, r *mergesearch.Result, finalists, parents []*attempt) ([]*attempt, error) {
 	l.enter(PhaseHeldOut)
+	mergesearch.Failpoint("verdict/held-out")
 	items := idsOf(l.Scorer.Items(mergesearch.HeldOutSplit))
 	baselines := scoredOf(l.baselines)
 	answered := func(a *attempt) bool { return !a.answers.failed(items) }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mergesearch"
 )
 
 // Backup writes a copy of the database to a file, complete or not at all, while
@@ -31,12 +33,15 @@ func (r *Reader) Backup(ctx context.Context, path string) (err error) {
 	if err := checkCopy(ctx, temporary); err != nil {
 		return failure(temporary, "check the copy", err)
 	}
+	mergesearch.Failpoint("backup/copied")
 	if err := syncFile(temporary); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("backup/before")
 	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("backup/after")
 	return syncFile(filepath.Dir(path))
 }
 

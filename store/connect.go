@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -16,6 +17,7 @@ type mode struct {
 	queryOnly   bool
 	immutable   bool // nobody can change the file, so no log and no locks
 	connections int
+	synchronous string // empty: FULL, which nothing but a test has a reason to change
 }
 
 var (
@@ -41,7 +43,7 @@ func connect(path string, m mode) *sql.DB {
 		"mode":             {m.open},
 		"_busy_timeout":    {"5000"},
 		"_foreign_keys":    {"1"},
-		"_synchronous":     {"FULL"},
+		"_synchronous":     {cmp.Or(m.synchronous, "FULL")},
 		"_stmt_cache_size": {"64"},
 	}
 	if m.queryOnly {

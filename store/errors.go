@@ -122,6 +122,12 @@ func failure(path, op string, err error) error {
 		return &DamagedError{Path: path, Detail: s.Error()}
 	case sqlite3.ErrFull:
 		return &DiskError{Path: path, Op: op, Full: true, Err: err}
+	case sqlite3.ErrReadonly: // SQLite opens a file for reading that it cannot open for writing
+		return &DiskError{Path: path, Op: op, Err: err}
+	case sqlite3.ErrCantOpen:
+		if s.SystemErrno != 0 {
+			return systemFailure(path, op, &systemError{err, s.SystemErrno})
+		}
 	case sqlite3.ErrIoErr:
 		if noRoom(s.SystemErrno) {
 			return &DiskError{Path: path, Op: op, Full: true, Err: err}
@@ -130,6 +136,14 @@ func failure(path, op string, err error) error {
 	}
 	return fmt.Errorf("%s: %s: %w", path, op, err)
 }
+
+// systemError is an error of SQLite with that of the operating system behind it.
+type systemError struct {
+	error
+	errno syscall.Errno
+}
+
+func (e *systemError) Unwrap() []error { return []error{e.error, e.errno} }
 
 // systemFailure is failure for errors of the operating system.
 func systemFailure(path, op string, err error) error {

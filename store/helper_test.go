@@ -24,17 +24,17 @@ import (
 // TestMain makes the test binary a small program that uses the store, when the
 // environment says so: something to kill.
 func TestMain(m *testing.M) {
-	switch task, dir := os.Getenv("STORE_HELPER"), os.Getenv("STORE_DIR"); task {
-	case "":
-		os.Exit(m.Run())
-	case "write":
-		exit(helperWrite(dir))
-	case "hold":
-		exit(helperHold(dir))
-	case "limited":
-		exit(helperLimited(dir))
+	if os.Getenv("STORE_SYNCHRONOUS") == "NORMAL" {
+		store.Relax()
 	}
+	if task := os.Getenv("STORE_HELPER"); task != "" {
+		exit(helpers[task](os.Getenv("STORE_DIR")))
+	}
+	os.Exit(m.Run())
 }
+
+// helpers are the tasks of the small program.
+var helpers = map[string]func(dir string) error{"write": helperWrite, "hold": helperHold, "limited": helperLimited}
 
 func exit(err error) {
 	if err != nil {

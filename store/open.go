@@ -143,9 +143,11 @@ func ensureFile(ctx context.Context, dir, path string) error {
 	if err := syncFile(fresh); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("create/before")
 	if err := os.Rename(fresh, path); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("create/after")
 	return syncFile(dir)
 }
 

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"mergesearch"
 )
 
 // applicationID marks the file as ours: "mrgs".
@@ -51,11 +53,13 @@ func migrate(ctx context.Context, conn *sql.Conn, files fs.FS, from int) error {
 		}
 		err = transaction(ctx, conn, func() error {
 			_, err := conn.ExecContext(ctx, fmt.Sprintf("%s;\nPRAGMA application_id = %d; PRAGMA user_version = %d", script, applicationID, v))
+			mergesearch.Failpoint("migrate/before")
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("schema %d: %w", v, err)
 		}
+		mergesearch.Failpoint("migrate/after")
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/mattn/go-sqlite3"
+
+	"mergesearch"
 )
 
 // write runs f in one transaction and returns when it is on the disk, or when
@@ -27,13 +29,18 @@ func (db *DB) write(ctx context.Context, op string, f func(ctx context.Context) 
 		return fmt.Errorf("%s: %s: %w", db.path, op, errClosed)
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := failure(db.path, op, transaction(ctx, db.conn, func() error { return f(ctx) }))
+	err := failure(db.path, op, transaction(ctx, db.conn, func() error {
+		err := f(ctx)
+		mergesearch.Failpoint("commit/before", op)
+		return err
+	}))
 	if unsure(err) {
 		db.broken = err
 	}
 	if err != nil {
 		return err
 	}
+	mergesearch.Failpoint("commit/after", op)
 	writes.Add(1)
 	for _, g := range after {
 		g()

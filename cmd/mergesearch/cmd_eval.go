@@ -326,7 +326,7 @@ func newSampleFile(path string) (*sampleFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-samples-*")
 	if err != nil {
-		return nil, &mergesearch.InputError{Field: "--samples", Problem: "cannot be written: " + causeOf(err), Hint: "name a file in a directory that is there"}
+		return nil, &mergesearch.InputError{Field: "--samples", Problem: "cannot be written: " + causeOf(err), Hint: "name a file in a directory that is there", Cause: err}
 	}
 	e := json.NewEncoder(f)
 	e.SetEscapeHTML(false)

@@ -77,10 +77,12 @@ func exportCandidate(ctx context.Context, w io.Writer, e store.Evidence, as form
 		return err
 	}
 	defer engine.Close()
+	mergesearch.Failpoint("export/before")
 	done, err := as.write(ctx, engine, t.Recipe, args[2], merge.WriteOptions{Tool: tool, Paths: modelPaths(e.Run), Sections: sections(e, t)})
 	if err != nil {
 		return err
 	}
+	mergesearch.Failpoint("export/after")
 	if asJSON {
 		return report.Write(w, done)
 	}

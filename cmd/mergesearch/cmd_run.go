@@ -266,10 +266,11 @@ func (s *session) search(ctx context.Context, n *night, options search.Options) 
 	}
 	stop := n.look(ctx, s)
 	defer stop()
-	found, err := search.Run(ctx, n.options(ctx, s, options))
+	found, err := search.Run(ctx, watched(n.options(ctx, s, options)))
 	if err != nil {
 		return store.Ending{}, err
 	}
+	mergesearch.Failpoint("verdict/found")
 	peeks, err := heldOutPeeks(ctx, n.journal.Reader, n.dir)
 	if err != nil {
 		return store.Ending{}, err

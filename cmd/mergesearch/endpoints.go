@@ -23,11 +23,11 @@ func (s *session) openEndpoint(ctx context.Context) (eval.Endpoint, func() error
 	file := s.file
 	switch e := file.Endpoint; e.Kind {
 	case "mergesearch":
-		server, err := endpoint.Mergesearch(ctx, endpoint.MergesearchOptions{BaseURL: e.URL, Write: handOver})
+		server, err := endpoint.Mergesearch(ctx, endpoint.MergesearchOptions{BaseURL: e.URL, Write: writeInto, Storage: e.Storage})
 		if err != nil {
 			return nil, nil, unfitServer(mergesearch.InFile(err, file.File))
 		}
-		return server, func() error { return nil }, nil
+		return server, server.Close, nil
 	case "vllm", "sglang", "llamacpp", "openai":
 		servers, err := s.openServers(ctx, e)
 		if err != nil {
@@ -136,26 +136,6 @@ func writeInto(_ context.Context, c mergesearch.Candidate, dir string) error {
 // it, so that all candidates of a run have the same header.
 func writeIntoGGUF(ctx context.Context, c mergesearch.Candidate, path string) error {
 	return gguf.Write(ctx, c.Tensors, c.Files, path)
-}
-
-// handOver writes a candidate that is in memory into a directory that a server
-// in another process can read; memory-backed storage is used where there is some.
-func handOver(_ context.Context, c mergesearch.Candidate) (dir string, remove func(), err error) {
-	parent := "/dev/shm"
-	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
-		parent = os.TempDir()
-	}
-	parent, err = os.MkdirTemp(parent, "mergesearch-")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { os.RemoveAll(parent) }
-	dir = filepath.Join(parent, "model")
-	if err := writeCandidate(c, dir); err != nil {
-		remove()
-		return "", nil, err
-	}
-	return dir, remove, nil
 }
 
 func writeCandidate(c mergesearch.Candidate, dir string) error {

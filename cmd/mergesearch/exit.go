@@ -107,6 +107,12 @@ var kinds = []kind{
 	{topic{"no_gain", "no candidate beats the best parent, and --require-gain was given", "The interval of the verdict shows how much could have been missed. More held-out items detect smaller gains; more methods and genes find larger ones."}, exitNoGain, ended(exitNoGain)},
 	{topic{"damaged", "the store of a run is damaged", "It is never repaired in silence. Copy the newest backup beside it, backup-*.db, over run.db, or start again in a new directory; mergesearch check DIR lists what is wrong."}, exitDamaged, func(err error) bool { return ended(exitDamaged)(err) || as[*store.DamagedError](err) }},
 	{topic{"unfit", "the machine is not fit for the work", "A port, a GPU, room on the disk or a limit of the system is missing; the line says which. mergesearch doctor looks at all of them."}, exitUnfit, as[*unfit]},
+	// Whoever asked for it and in whichever file, a machine that cannot is not a mistake of the user.
+	{topic{"disk", "the disk is full or failed", "What was reported done is kept. Free some space, or look at the disk's health, and start the same command again."}, exitUnfit, func(err error) bool {
+		return as[*store.DiskError](err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EIO)
+	}},
+	{topic{"memory", "the system has no memory left", "Give the merge fewer threads (GOMAXPROCS) or the machine less other work, and start the same command again."}, exitUnfit, func(err error) bool { return errors.Is(err, syscall.ENOMEM) }},
+	{topic{"open_files", "the system allows no more open files", "Raise the limit (ulimit -n) or end what holds them, and start the same command again. What was reported done is kept."}, exitUnfit, func(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }},
 	{topic{"input", "something that was written or handed in is refused", "The line names the file, the place and what is wrong with it; the hint says what would be taken. Nothing was started."}, exitInput, as[*mergesearch.InputError]},
 	{topic{"changed", "the run directory belongs to a run of other models, data, settings or version", "A run is bound to what it was started with, so that its scores stay comparable. The line lists what changed. Change it back, or start a new run with --fork."}, exitInput, as[*store.ChangedError]},
 	{topic{"not_found", "the run has no such candidate, or no verdict yet", "mergesearch candidates DIR lists what there is."}, exitInput, as[*store.NotFoundError]},
@@ -120,10 +126,6 @@ var kinds = []kind{
 	{topic{"judge", "a task's judge cannot be reached or gives no grade", "Look at the judge's endpoint, then start the same command again; grades that were given are kept."}, exitUnfit, as[*eval.JudgeError]},
 	{topic{"gpu", "the GPU or its driver failed", "The line has the driver's own name for it. nvidia-smi shows the GPU's state and what else uses its memory; --device cpu works without it and gives the same bits."}, exitUnfit, as[*cuda.Error]},
 	{topic{"proposer", "the program outside that proposes candidates failed", "What it printed is in the line. Start the same command again when it is mended: it is asked from the beginning, and what was answered is kept."}, exitUnfit, as[*external.Error]},
-	{topic{"disk", "the disk is full or failed", "What was reported done is kept. Free some space, or look at the disk's health, and start the same command again."}, exitUnfit, func(err error) bool {
-		return as[*store.DiskError](err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO)
-	}},
-	{topic{"memory", "the system has no memory left", "Give the merge fewer threads (GOMAXPROCS) or the machine less other work, and start the same command again."}, exitUnfit, func(err error) bool { return errors.Is(err, syscall.ENOMEM) }},
 	{topic{"bug", "a fault of mergesearch, or trouble it does not know", "What was recorded is kept, and the same command resumes. Please report the line, the command and the version."}, exitBug, func(error) bool { return true }},
 }
 
@@ -148,9 +150,20 @@ func kindOf(err error) *kind {
 
 func codeOf(err error) int { return kindOf(err).exit }
 
+// ofMachine reports whether the operating system said that the machine cannot do what
+// is asked.
+func ofMachine(err error) bool {
+	return slices.ContainsFunc(machineErrors, func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
+var machineErrors = []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}
+
 func hintOf(err error) string {
 	var input *mergesearch.InputError
-	if errors.As(err, &input) {
+	switch {
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "allow more open files (ulimit -n), or end what holds them, and start the same command again; what was recorded is kept"
+	case errors.As(err, &input) && !ofMachine(err):
 		return cmp.Or(input.Hint, usualHint(input))
 	}
 	var hinted interface {
@@ -168,8 +181,13 @@ func hintOf(err error) string {
 	if errors.As(err, &gpu) {
 		return "nvidia-smi shows the GPU's state and what else uses its memory; --device cpu merges without it"
 	}
-	if errors.Is(err, syscall.ENOSPC) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "free some space and start the same command again; what was recorded is kept"
+	case errors.Is(err, syscall.EIO):
+		return "look at the system log, then start the same command again; what was recorded is kept"
+	case errors.Is(err, syscall.ENOMEM):
+		return "free some memory and start the same command again; what was recorded is kept"
 	}
 	if codeOf(err) == exitBug {
 		return "this is a bug in mergesearch, or trouble it does not know; what was recorded is kept, and the same command resumes"

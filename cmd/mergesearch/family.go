@@ -127,11 +127,11 @@ func (s *session) compareTokenizers(name string, base, expert []byte) error {
 	}
 	var a, b tokenizerFile
 	if err := json.Unmarshal(base, &a); err != nil {
-		return &mergesearch.InputError{File: filepath.Join(s.models[s.baseName()], "tokenizer.json"), Problem: err.Error()}
+		return &mergesearch.InputError{File: filepath.Join(s.models[s.baseName()], "tokenizer.json"), Problem: err.Error(), Cause: err}
 	}
 	file := filepath.Join(s.models[name], "tokenizer.json")
 	if err := json.Unmarshal(expert, &b); err != nil {
-		return &mergesearch.InputError{File: file, Problem: err.Error()}
+		return &mergesearch.InputError{File: file, Problem: err.Error(), Cause: err}
 	}
 	if field := foreignTokens(a, b); field != "" {
 		return &mergesearch.InputError{

@@ -59,12 +59,12 @@ func (f format) write(ctx context.Context, e *merge.Engine, r mergesearch.Recipe
 // the model, and writes out from it. For that time both are on disk.
 func writeGGUF(ctx context.Context, e *merge.Engine, r mergesearch.Recipe, out string, o merge.WriteOptions) (done merge.Report, err error) {
 	began := time.Now()
-	if _, err := os.Lstat(out); err == nil {
-		return done, &mergesearch.InputError{File: out, Problem: "exists already", Hint: "choose another output file, or remove this one"}
-	}
 	dir := filepath.Join(filepath.Dir(out), ".tmp-"+filepath.Base(out)+"-hf")
 	if err := os.RemoveAll(dir); err != nil { // of a program that was killed
-		return done, &mergesearch.InputError{File: out, Problem: err.Error()}
+		return done, &mergesearch.InputError{File: out, Problem: err.Error(), Cause: err}
+	}
+	if _, err := os.Lstat(out); err == nil {
+		return done, &mergesearch.InputError{File: out, Problem: "exists already", Hint: "choose another output file, or remove this one"}
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if done, err = e.Write(ctx, r, dir, o); err != nil {

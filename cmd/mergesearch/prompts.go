@@ -79,7 +79,7 @@ func readChatTemplate(file string, names map[string]any) (eval.ChatTemplate, err
 		if errors.As(err, &cause) { // which names the file again
 			err = cause.Err
 		}
-		return t, &mergesearch.InputError{File: file, Problem: "no chat template can be read: " + err.Error(), Hint: "name a file with a Jinja template, such as chat_template.jinja of a model"}
+		return t, &mergesearch.InputError{File: file, Problem: "no chat template can be read: " + err.Error(), Hint: "name a file with a Jinja template, such as chat_template.jinja of a model", Cause: err}
 	}
 	t.Source = string(text)
 	_, err = chat.For(nil, t.Source, file) // so that a fault is found before any model is read

@@ -12,13 +12,22 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mergesearch/cmd/internal/faulttest"
 	"mergesearch/merge/kernel/cuda/cudatest"
 	"mergesearch/store/storetest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of testdata/script")
 
+// asProgram in the environment makes the test binary the program: something to kill.
+const asProgram = "MERGESEARCH_TEST_PROGRAM"
+
 func TestMain(m *testing.M) {
+	faulttest.Child()
+	reloading()
+	if os.Getenv(asProgram) != "" {
+		os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	testscript.Main(m, map[string]func(){
 		"mergesearch": func() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) },
 	})

@@ -180,7 +180,7 @@ func (s *session) present(field, path string) error {
 	if errors.As(err, &cause) {
 		return &mergesearch.InputError{
 			File: s.file.File, Field: field, Problem: fmt.Sprintf("%s: %v", s.file.Path(path), cause.Err),
-			Hint: "paths are relative to the run file",
+			Hint: "paths are relative to the run file", Cause: err,
 		}
 	}
 	return err

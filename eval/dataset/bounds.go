@@ -39,7 +39,7 @@ func checkFooter(file io.ReaderAt, size int64) error {
 	}
 	tail := make([]byte, 2*magic)
 	if _, err := file.ReadAt(tail, size-2*magic); err != nil {
-		return &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err)}
+		return &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err), Cause: err}
 	}
 	if string(tail[magic:]) != "PAR1" {
 		return &mergesearch.InputError{Problem: "not a parquet file: it does not end with PAR1"}

@@ -103,7 +103,7 @@ func filesBelow(root string) ([]string, error) {
 		return err
 	})
 	if _, ours := err.(*mergesearch.InputError); err != nil && !ours {
-		err = &mergesearch.InputError{File: root, Problem: "cannot list the folder: " + cause(err)}
+		err = &mergesearch.InputError{File: root, Problem: "cannot list the folder: " + cause(err), Cause: err}
 	}
 	slices.Sort(out)
 	return out, err

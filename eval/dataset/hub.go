@@ -86,12 +86,12 @@ func readHead(file string) (string, error) {
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return "", &mergesearch.InputError{File: file, Problem: "cannot read the card: " + cause(err)}
+		return "", &mergesearch.InputError{File: file, Problem: "cannot read the card: " + cause(err), Cause: err}
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
-		return "", &mergesearch.InputError{File: file, Problem: "cannot read the card: " + cause(err)}
+		return "", &mergesearch.InputError{File: file, Problem: "cannot read the card: " + cause(err), Cause: err}
 	}
 	head, ok := strings.CutPrefix(strings.ReplaceAll(string(text), "\r\n", "\n"), "---\n")
 	if !ok {

@@ -164,7 +164,7 @@ func (set *Set) read(file, format string) ([]Document, error) {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
-		return nil, &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err), Hint: "data files are relative to the task file"}
+		return nil, &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err), Hint: "data files are relative to the task file", Cause: err}
 	case info.IsDir():
 		return nil, &mergesearch.InputError{Problem: "it is a folder, want a data file", Hint: "name the folder as data_dir"}
 	case !info.Mode().IsRegular():
@@ -172,7 +172,7 @@ func (set *Set) read(file, format string) ([]Document, error) {
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err)}
+		return nil, &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err), Cause: err}
 	}
 	defer f.Close()
 	if format == "parquet" {
@@ -206,7 +206,7 @@ func readText(f io.Reader, size int64) ([]byte, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err)}
+		return nil, &mergesearch.InputError{Problem: "cannot read the data file: " + cause(err), Cause: err}
 	}
 	if bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(bytes.NewReader(text))

@@ -27,7 +27,7 @@ func wholeCheckpoint(dir string) error {
 	}
 	for _, file := range files {
 		if err := wholeFile(file); err != nil {
-			return &mergesearch.InputError{File: file, Problem: err.Error()}
+			return &mergesearch.InputError{File: file, Problem: err.Error(), Cause: err}
 		}
 	}
 	return nil

@@ -3,7 +3,12 @@ package endpoint_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -118,10 +123,10 @@ func TestMergesearch(t *testing.T) {
 		Open: func(t testing.TB) eval.Endpoint {
 			e, err := endpoint.Mergesearch(context.Background(), endpoint.MergesearchOptions{
 				BaseURL: served(t),
-				Write: func(context.Context, mergesearch.Candidate) (string, func(), error) {
-					dir, err := filepath.Abs(filepath.Join(models, "expert-reverse"))
-					return dir, func() {}, err
+				Write: func(_ context.Context, _ mergesearch.Candidate, dir string) error {
+					return os.CopyFS(dir, os.DirFS(filepath.Join(models, "expert-reverse")))
 				},
+				Storage: t.TempDir(),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -133,20 +138,20 @@ func TestMergesearch(t *testing.T) {
 
 // A server that reads other weights than the candidate's is found out on loading.
 func TestMergesearchProvesWeights(t *testing.T) {
-	removed := 0
+	storage := t.TempDir()
 	e, err := endpoint.Mergesearch(context.Background(), endpoint.MergesearchOptions{
 		BaseURL: served(t) + "/v1/",
-		Write: func(context.Context, mergesearch.Candidate) (string, func(), error) {
-			dir, err := filepath.Abs(filepath.Join(models, "base"))
-			return dir, func() { removed++ }, err
+		Write: func(_ context.Context, _ mergesearch.Candidate, dir string) error {
+			return os.CopyFS(dir, os.DirFS(filepath.Join(models, "base")))
 		},
+		Storage: storage,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = e.Serve(context.Background(), candidate(t, 0, "expert-atlas"))
-	if err == nil || !strings.Contains(err.Error(), "fingerprint") || removed != 1 {
-		t.Errorf("%v, directory removed %d times", err, removed)
+	if left, _ := filepath.Glob(filepath.Join(storage, "*", "c*")); err == nil || !strings.Contains(err.Error(), "fingerprint") || len(left) > 0 {
+		t.Errorf("%v, left %v", err, left)
 	}
 	c := candidate(t, 1, "base")
 	c.Dir = "/nowhere"
@@ -253,4 +258,51 @@ func TestOpenAI(t *testing.T) {
 			return e
 		},
 	})
+}
+
+// A run that was killed leaves models in the server. The next one takes them out,
+// and none of a process that lives or that it cannot see.
+func TestMergesearchUnloadsAbandoned(t *testing.T) {
+	url := served(t)
+	dir, err := filepath.Abs(filepath.Join(models, "base"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("true")
+	if err := c.Run(); err != nil {
+		t.Skip(err)
+	}
+	mine := endpoint.Owner()
+	if mine == "" {
+		t.Skip("processes cannot be told apart here")
+	}
+	_, where, _ := strings.Cut(mine, ".")
+	dead := fmt.Sprintf("%d.%s", c.Process.Pid, where)
+	for _, owner := range []string{mine, dead, dead + "0", "theirs"} {
+		body := fmt.Sprintf(`{"name": %q, "dir": %q}`, "c0001-aa-1~"+owner, dir)
+		r, err := http.Post(url+"/v1/mergesearch/load", "application/json", strings.NewReader(body))
+		if err != nil || r.StatusCode != http.StatusOK {
+			t.Fatal(err, r)
+		}
+		r.Body.Close()
+	}
+	e, err := endpoint.Mergesearch(context.Background(), endpoint.MergesearchOptions{BaseURL: url, Storage: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	r, err := http.Get(url + "/v1/models")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	list, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for owner, want := range map[string]bool{mine: true, dead: false, dead + "0": true, "theirs": true} {
+		if got := strings.Contains(string(list), "~"+owner+`"`); got != want {
+			t.Errorf("model of %s: there %t, want %t: %s", owner, got, want, list)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,16 +18,21 @@ type MergesearchOptions struct {
 	BaseURL string // "http://127.0.0.1:4000", with or without /v1
 	APIKey  string // empty for none
 
-	// Write puts a candidate that is only in memory into a directory that the
-	// server can read, and returns it with a function that removes it. Nil:
-	// candidates must have a directory.
-	Write func(ctx context.Context, c mergesearch.Candidate) (dir string, remove func(), err error)
+	// Write puts a candidate that is only in memory into a new directory that the
+	// server can read. Nil: candidates must have a directory.
+	Write func(ctx context.Context, c mergesearch.Candidate, dir string) error
+
+	// Storage is the directory below which candidates are written. Empty:
+	// memory-backed storage where there is some.
+	Storage string
 }
 
 // Mergesearch returns the endpoint for `mergesearch serve` in another process. A
 // server that is not there, or is another program, is a *mergesearch.InputError.
-func Mergesearch(ctx context.Context, o MergesearchOptions) (eval.Endpoint, error) {
-	e := &remote{options: o, caller: newCaller(o.BaseURL, o.APIKey)}
+// What runs that were killed left behind, candidates on disk and in the server, is
+// removed.
+func Mergesearch(ctx context.Context, o MergesearchOptions) (*Remote, error) {
+	e := &Remote{options: o, caller: newCaller(o.BaseURL, o.APIKey)}
 	probe, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if _, err := e.requests(probe); err != nil {
@@ -35,13 +41,56 @@ func Mergesearch(ctx context.Context, o MergesearchOptions) (eval.Endpoint, erro
 			Hint: "start it with: mergesearch serve MODEL --addr ADDRESS",
 		}
 	}
+	dir, err := storage(o.Storage)
+	if err != nil {
+		return nil, err
+	}
+	sweep(dir)
+	if e.shelf, err = newShelf(dir, remotePlaces); err != nil {
+		return nil, err
+	}
+	e.shelf.write = o.Write
+	e.unloadAbandoned(probe)
 	return e, nil
 }
 
-type remote struct {
+// Remote is a `mergesearch serve` in another process.
+type Remote struct {
 	options MergesearchOptions
 	caller  caller
+	shelf   *shelf
 	serial  atomic.Int64
+}
+
+// remotePlaces bounds the candidates that are on disk for a server at one time.
+const remotePlaces = 64
+
+// Close removes the candidates that were written. Sessions must have ended.
+func (e *Remote) Close() error {
+	e.shelf.close()
+	return nil
+}
+
+// ownerSeparator stands in the names of models between the candidate's and that of
+// the process that loaded it.
+const ownerSeparator = "~"
+
+// unloadAbandoned takes out of the server the models of processes of this machine
+// that are gone. What cannot be asked or unloaded stays, as it did so far.
+func (e *Remote) unloadAbandoned(ctx context.Context) {
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if e.caller.call(ctx, "GET", "/v1/models", nil, &list) != nil {
+		return
+	}
+	for _, m := range list.Data {
+		if _, owner, found := strings.Cut(m.ID, ownerSeparator); found && abandoned(owner) {
+			e.unload(m.ID)
+		}
+	}
 }
 
 // embeddedProfile is what the engine of eval/lm does, in this process or another.
@@ -49,14 +98,15 @@ var embeddedProfile = eval.Profile{
 	TokenPrompts: true, ManyPrompts: true, EchoLogprobs: true, ZeroTokens: true, Fingerprint: true,
 }
 
-func (e *remote) Profile() eval.Profile {
+// Profile is that of eval.Endpoint.
+func (e *Remote) Profile() eval.Profile {
 	p := embeddedProfile
 	p.Kind, p.Swap = "mergesearch", eval.SwapDisk
 	return p
 }
 
 // requests returns how many requests the server has answered.
-func (e *remote) requests(ctx context.Context) (int64, error) {
+func (e *Remote) requests(ctx context.Context) (int64, error) {
 	var stats struct {
 		Requests *int64 `json:"requests"`
 	}
@@ -69,31 +119,26 @@ func (e *remote) requests(ctx context.Context) (int64, error) {
 	return *stats.Requests, nil
 }
 
-func (e *remote) Serve(ctx context.Context, c mergesearch.Candidate) (eval.Session, error) {
-	dir, remove := c.Dir, func() {}
-	if dir == "" {
-		if e.options.Write == nil {
-			return eval.Session{}, fmt.Errorf("candidate %s has no directory that %s could load", c.ID, e.caller.root)
-		}
-		var err error
-		if dir, remove, err = e.options.Write(ctx, c); err != nil {
-			return eval.Session{}, err
-		}
+// Serve is that of eval.Endpoint.
+func (e *Remote) Serve(ctx context.Context, c mergesearch.Candidate) (eval.Session, error) {
+	p, err := e.shelf.put(ctx, c)
+	if err != nil {
+		return eval.Session{}, err
 	}
 	// Names differ between sessions, and between the runs that share a server.
-	name := fmt.Sprintf("%s-%.12s-%d", c.ID, c.Fingerprint, e.serial.Add(1))
-	if err := e.load(ctx, name, dir, c.Fingerprint); err != nil {
-		remove()
+	name := fmt.Sprintf("%s-%.12s-%d%s%s", c.ID, c.Fingerprint, e.serial.Add(1), ownerSeparator, owner())
+	if err := e.load(ctx, name, p.path, c.Fingerprint); err != nil {
+		p.take()
 		return eval.Session{}, err
 	}
 	return eval.Session{
 		BaseURL: e.caller.root + "/v1", Model: name, APIKey: e.options.APIKey, Fingerprint: c.Fingerprint,
-		Close: sync.OnceFunc(func() { e.unload(name); remove() }),
+		Close: sync.OnceFunc(func() { e.unload(name); p.take() }),
 	}, nil
 }
 
 // load has the server read a directory and checks which weights it found there.
-func (e *remote) load(ctx context.Context, name, dir, fingerprint string) error {
+func (e *Remote) load(ctx context.Context, name, dir, fingerprint string) error {
 	var loaded struct {
 		Name        string `json:"name"`
 		Fingerprint string `json:"fingerprint"`
@@ -111,7 +156,7 @@ func (e *remote) load(ctx context.Context, name, dir, fingerprint string) error 
 
 // unload takes a model out of the server, even when the run was cancelled. A
 // server that is gone has unloaded it already.
-func (e *remote) unload(name string) {
+func (e *Remote) unload(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	_ = e.caller.call(ctx, "POST", "/v1/mergesearch/unload", map[string]string{"name": name}, nil)

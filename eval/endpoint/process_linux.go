@@ -2,6 +2,8 @@ package endpoint
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -106,6 +108,26 @@ func sweep(dir string) {
 			os.RemoveAll(shelf)
 		}
 	}
+}
+
+// owner names this process: its id, its start, and where the two mean anything.
+func owner() string {
+	return fmt.Sprintf("%d.%s.%s", os.Getpid(), startTime(os.Getpid()), realm())
+}
+
+// abandoned reports whether an owner is a process that is gone. One of another
+// machine or container cannot be seen from here, so it is taken to live.
+func abandoned(owner string) bool {
+	parts := strings.Split(owner, ".")
+	return len(parts) == 3 && parts[2] == realm() && !ownerLives([]byte(parts[0]+" "+parts[1]))
+}
+
+// realm names the boot of the machine and the namespace of process ids.
+func realm() string {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	space, _ := os.Readlink("/proc/self/ns/pid")
+	sum := sha256.Sum256(append(boot, space...))
+	return hex.EncodeToString(sum[:4])
 }
 
 func ownerLives(note []byte) bool {

@@ -182,7 +182,7 @@ func storage(asked string) (string, error) {
 		err = errors.New("not a directory")
 	}
 	if err != nil {
-		return "", &mergesearch.InputError{File: asked, Field: "endpoint.storage", Problem: err.Error(), Hint: "name a directory in memory-backed storage, such as " + memoryBacked}
+		return "", &mergesearch.InputError{File: asked, Field: "endpoint.storage", Problem: err.Error(), Hint: "name a directory in memory-backed storage, such as " + memoryBacked, Cause: err}
 	}
 	return asked, nil
 }

@@ -116,12 +116,12 @@ func save(out string, write func(io.Writer) error) (err error) {
 	}
 	dir, prefix := filepath.Dir(out), ".tmp-"+filepath.Base(out)+"-"
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return &mergesearch.InputError{File: out, Problem: err.Error()}
+		return &mergesearch.InputError{File: out, Problem: err.Error(), Cause: err}
 	}
 	removeLeftovers(dir, prefix)
 	f, err := os.CreateTemp(dir, prefix+"*")
 	if err != nil {
-		return &mergesearch.InputError{File: out, Problem: err.Error()}
+		return &mergesearch.InputError{File: out, Problem: err.Error(), Cause: err}
 	}
 	defer func() {
 		err = errors.Join(err, f.Close())

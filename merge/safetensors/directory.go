@@ -26,13 +26,13 @@ func openDirectory(path string) (*directory, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &mergesearch.InputError{File: path, Problem: "no such model directory", Hint: "paths in a run file are relative to it, those in a recipe or a command to the working directory"}
 	case err != nil:
-		return nil, &mergesearch.InputError{File: path, Problem: cause(err), Hint: "look at the path and its permissions"}
+		return nil, &mergesearch.InputError{File: path, Problem: cause(err), Hint: "look at the path and its permissions", Cause: err}
 	case !st.IsDir():
 		return nil, &mergesearch.InputError{File: path, Problem: "not a directory", Hint: "give the model's directory, with config.json and model.safetensors"}
 	}
 	root, err := os.OpenRoot(path)
 	if err != nil {
-		return nil, &mergesearch.InputError{File: path, Problem: cause(err), Hint: "look at the path and its permissions"}
+		return nil, &mergesearch.InputError{File: path, Problem: cause(err), Hint: "look at the path and its permissions", Cause: err}
 	}
 	return &directory{path: path, root: root}, nil
 }
@@ -54,6 +54,11 @@ func cause(err error) string {
 // refuse returns the error of a file of the directory.
 func (d *directory) refuse(name, field, problem, hint string) error {
 	return &mergesearch.InputError{File: filepath.Join(d.path, name), Field: field, Problem: problem, Hint: hint}
+}
+
+// refuseFor returns the error of a file that the operating system refuses.
+func (d *directory) refuseFor(err error, name, hint string) error {
+	return &mergesearch.InputError{File: filepath.Join(d.path, name), Problem: cause(err), Hint: hint, Cause: err}
 }
 
 // cacheLink is what the links of a Hugging Face cache point to.
@@ -80,7 +85,7 @@ func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	if err != nil {
-		return nil, nil, d.refuse(name, "", cause(err), "model files must lie in the model's directory and be readable")
+		return nil, nil, d.refuseFor(err, name, "model files must lie in the model's directory and be readable")
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
@@ -88,7 +93,7 @@ func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 	}
 	if err != nil {
 		_ = f.Close()
-		return nil, nil, d.refuse(name, "", err.Error(), "a folder, pipe or device stands where the model's file belongs")
+		return nil, nil, d.refuseFor(err, name, "a folder, pipe or device stands where the model's file belongs")
 	}
 	return f, st, nil
 }
@@ -113,7 +118,7 @@ func (d *directory) read(name string, limit int64) ([]byte, error) {
 	}
 	data := make([]byte, st.Size())
 	if _, err := f.ReadAt(data, 0); err != nil && len(data) > 0 {
-		return nil, d.refuse(name, "", err.Error(), "")
+		return nil, d.refuseFor(err, name, "")
 	}
 	return data, nil
 }
@@ -146,7 +151,7 @@ func (d *directory) noWeights() error {
 	var pickles, others []string
 	f, err := d.root.Open(".")
 	if err != nil {
-		return d.refuse("", "", err.Error(), "")
+		return d.refuseFor(err, "", "")
 	}
 	defer func() { _ = f.Close() }()
 	names, _ := f.Readdirnames(10_000) // an unreadable rest only makes the message poorer

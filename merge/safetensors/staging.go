@@ -40,8 +40,8 @@ func newStaging(out string) (*staging, error) {
 	}
 	s := &staging{out: abs}
 	parent := filepath.Dir(abs)
-	if err := os.MkdirAll(parent, 0o777); err != nil {
-		return nil, &mergesearch.InputError{File: out, Problem: cause(err), Hint: placeForModel}
+	if err := makeDirectories(parent); err != nil {
+		return nil, &mergesearch.InputError{File: out, Problem: cause(err), Hint: placeForModel, Cause: err}
 	}
 	if err := s.checkOut(out); err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func newStaging(out string) (*staging, error) {
 	}
 	s.tmp = s.prefix() + hex.EncodeToString(random[:])
 	if err := os.Mkdir(s.tmp, 0o777); err != nil {
-		return nil, &mergesearch.InputError{File: out, Problem: cause(err), Hint: placeForModel}
+		return nil, &mergesearch.InputError{File: out, Problem: cause(err), Hint: placeForModel, Cause: err}
 	}
 	if err := s.begin(); err != nil {
 		s.abort()
@@ -74,6 +74,7 @@ func (s *staging) begin() (err error) {
 	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/begin")
 	return os.WriteFile(filepath.Join(s.tmp, incompleteFile), []byte("{}\n"), 0o666)
 }
 
@@ -85,7 +86,7 @@ func (s *staging) checkOut(shown string) error {
 		return nil
 	}
 	if err != nil {
-		return &mergesearch.InputError{File: shown, Problem: cause(err), Hint: placeForModel}
+		return &mergesearch.InputError{File: shown, Problem: cause(err), Hint: placeForModel, Cause: err}
 	}
 	for _, e := range entries {
 		if e.Name() == incompleteFile {
@@ -131,12 +132,15 @@ func (s *staging) commit(manifest []byte) error {
 	if err := writeSynced(mark, manifest); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/complete/before")
 	if err := os.Rename(mark, filepath.Join(s.tmp, CompleteFile)); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/complete/after")
 	if err := s.lock.Sync(); err != nil {
 		return err
 	}
+	mergesearch.Failpoint("checkpoint/rename/before")
 	// rename(2) replaces an empty directory and refuses any other, in one step.
 	switch err := syscall.Rename(s.tmp, s.out); {
 	case errors.Is(err, fs.ErrExist): // also what a directory that is not empty answers
@@ -147,6 +151,7 @@ func (s *staging) commit(manifest []byte) error {
 	case err != nil:
 		return &os.LinkError{Op: "rename", Old: s.tmp, New: s.out, Err: err}
 	}
+	mergesearch.Failpoint("checkpoint/rename/after")
 	if err := syncDirectory(filepath.Dir(s.out)); err != nil {
 		return err
 	}
@@ -159,6 +164,29 @@ func (s *staging) abort() {
 	if s.lock != nil {
 		_ = s.lock.Close()
 	}
+}
+
+// makeDirectories is os.MkdirAll for directories that must be there after a power cut:
+// the name of each that it makes is synced.
+func makeDirectories(path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil
+	}
+	above := filepath.Dir(path)
+	if above != path {
+		if err := makeDirectories(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if st, err := os.Stat(path); err != nil {
+		return err
+	} else if !st.IsDir() {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+	}
+	return syncDirectory(above)
 }
 
 func syncDirectory(path string) error {

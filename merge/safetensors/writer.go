@@ -137,6 +137,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	}
 	_, _ = w.sum.Write(p) // a hash never fails
 	_, _ = w.fileSum.Write(p)
+	mergesearch.Failpoint("checkpoint/write")
 	w.left -= int64(n)
 	if w.left == 0 {
 		w.endTensor()
@@ -188,6 +189,7 @@ func (w *Writer) openFile() (err error) {
 }
 
 func (w *Writer) closeFile() error {
+	mergesearch.Failpoint("checkpoint/sync")
 	st, err := w.open.Stat()
 	err = errors.Join(err, w.open.Sync(), w.open.Close())
 	w.open = nil

@@ -276,14 +276,14 @@ func Read(file string) (*RunFile, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &mergesearch.InputError{File: file, Problem: "no such run file", Hint: "configs/quickstart/run.yaml is one, with comments"}
 	} else if err != nil {
-		return nil, &mergesearch.InputError{File: file, Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: file, Problem: err.Error(), Cause: err}
 	}
 	if info.IsDir() || info.Size() > maxFileBytes {
 		return nil, &mergesearch.InputError{File: file, Problem: "not a run file", Hint: "a run file is YAML of at most 1 MB; see configs/quickstart/run.yaml"}
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &mergesearch.InputError{File: file, Problem: err.Error()}
+		return nil, &mergesearch.InputError{File: file, Problem: err.Error(), Cause: err}
 	}
 	r, err := Parse(data)
 	if err != nil {

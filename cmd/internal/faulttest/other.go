@@ -1,0 +1,6 @@
+//go:build !linux
+
+package faulttest
+
+// Child does nothing where there is no seccomp.
+func Child() {}

@@ -1,0 +1,4 @@
+package endpoint
+
+// Owner returns how this process names itself to servers.
+func Owner() string { return owner() }
