@@ -14,23 +14,23 @@ import (
 
 // With -tags failpoints the program ends where the environment says and writes down
 // what it does, so that kill_test.go can tell what must have survived.
-var journal *failpoint.Journal
+var kept *failpoint.Journal
 
 func init() {
 	plan, err := failpoint.ParsePlan(os.Getenv(failpoint.PlanVariable))
 	if err == nil {
-		journal, err = failpoint.OpenJournal(os.Getenv(failpoint.JournalVariable))
+		kept, err = failpoint.OpenJournal(os.Getenv(failpoint.JournalVariable))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(exitBug)
 	}
-	mergesearch.OnFailpoint = failpoint.New(plan, journal).Hit
+	mergesearch.OnFailpoint = failpoint.New(plan, kept).Hit
 }
 
 // watched puts places around the stages of a search.
 func watched(o search.Options) search.Options {
-	o.Builder, o.Scorer, o.Recorder = watchedBuilder{o.Builder}, watchedScorer{o.Scorer}, watchedRecorder{o.Recorder}
+	o.Builder, o.Scorer, o.Recorder = watchedBuilder{o.Builder}, watchedScorer{o.Scorer}, watchedRecorder{o.Recorder, o.Recorder.(search.Journal)}
 	return o
 }
 
@@ -50,23 +50,26 @@ func (s watchedScorer) Score(ctx context.Context, c mergesearch.Candidate, items
 	for _, i := range items {
 		asked.Items = append(asked.Items, string(i))
 	}
-	journal.Write(failpoint.Entry{Asked: &asked})
+	kept.Write(failpoint.Entry{Asked: &asked})
 	mergesearch.Failpoint("score/before")
 	out, err := s.Scorer.Score(ctx, c, items)
 	mergesearch.Failpoint("score/after")
 	return out, err
 }
 
-type watchedRecorder struct{ search.Recorder }
+type watchedRecorder struct {
+	search.Recorder
+	search.Journal
+}
 
 func (r watchedRecorder) Answered(ctx context.Context, t mergesearch.Trial, split mergesearch.Split, outcomes []mergesearch.Outcome) error {
 	if err := r.Recorder.Answered(ctx, t, split, outcomes); err != nil {
 		return err
 	}
-	kept := failpoint.Kept{Recipe: string(t.RecipeID), Values: map[string]float64{}}
+	values := map[string]float64{}
 	for _, o := range outcomes {
-		kept.Values[string(o.Item)] = o.Value
+		values[string(o.Item)] = o.Value
 	}
-	journal.Write(failpoint.Entry{Kept: &kept})
+	kept.Write(failpoint.Entry{Kept: &failpoint.Kept{Recipe: string(t.RecipeID), Values: values}})
 	return nil
 }

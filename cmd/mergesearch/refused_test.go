@@ -46,7 +46,7 @@ func (r *refusals) command(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	code, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	before := contents(ts)
+	before := filesOf(ts)
 	stdout, stderr, took, err := refusedProcess(ts, args[at+1:])
 	problems := formProblems(stderr, stdout, code)
 	if got := exitOf(ts, err); got != code {
@@ -57,7 +57,7 @@ func (r *refusals) command(ts *testscript.TestScript, neg bool, args []string) {
 			problems = append(problems, fmt.Sprintf("no match for %s", expression))
 		}
 	}
-	if changed := difference(before, contents(ts)); changed != "" {
+	if changed := difference(before, filesOf(ts)); changed != "" {
 		problems = append(problems, "writes "+changed)
 	}
 	if took > refusalTime {
@@ -129,8 +129,8 @@ func formProblems(stderr, stdout string, code int) (problems []string) {
 	return problems
 }
 
-// contents lists the files of a script with their sizes and times.
-func contents(ts *testscript.TestScript) map[string]string {
+// filesOf lists the files of a script with their sizes and times.
+func filesOf(ts *testscript.TestScript) map[string]string {
 	all := map[string]string{}
 	_ = filepath.WalkDir(ts.Getenv("WORK"), func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
