@@ -282,14 +282,15 @@ func (a *accounts) close(ctx context.Context) error {
 }
 
 // bytesIn adds up what a run leaves on the disk: its files, with the database as it
-// will be when its log is folded in.
+// will be when its log is folded in. The reserve and the marker of a running process go
+// with it, and backups come and go.
 func bytesIn(ctx context.Context, r *store.Reader) (int64, error) {
 	n, err := r.Bytes(ctx)
 	if err != nil {
 		return 0, err
 	}
 	_ = filepath.WalkDir(r.Dir(), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && !strings.HasPrefix(filepath.Base(path), store.FileName) {
+		if err == nil && d.Type().IsRegular() && !strings.HasPrefix(filepath.Base(path), "run.") {
 			if info, err := d.Info(); err == nil {
 				n += info.Size()
 			}
