@@ -30,6 +30,12 @@ type Options struct {
 	Timeout  time.Duration // of one attempt at one request; 0: 2 minutes
 	Patience time.Duration // how long a request is tried again after faults; 0: 1 minute
 
+	// Outage is how long an endpoint that gives no usable answers is waited for, with the
+	// candidate served anew after each wait; 0: not at all. OnOutage is told of the
+	// beginning and the end, by several goroutines.
+	Outage   time.Duration
+	OnOutage func(Outage)
+
 	// Chat says which template tasks read with Reading.Chat are put into.
 	Chat ChatTemplate
 
@@ -198,13 +204,21 @@ func (e *Evaluator) ask(ctx context.Context, c mergesearch.Candidate, items []me
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	for sessions := 1; ; sessions++ {
+	var away outage
+	for sessions := 1; ; {
 		err := e.askOnce(ctx, c, places, detail, done)
 		if !errors.Is(err, ErrSessionLost) {
-			return err
+			if err == nil {
+				away.end(e)
+				return nil
+			}
+			if err := away.over(ctx, e, err); err != nil {
+				return err
+			}
+			continue
 		}
-		if sessions == mostSessions {
-			return fmt.Errorf("score candidate %s: %d sessions in a row: %w", c.ID, sessions, err)
+		if sessions++; sessions > mostSessions {
+			return fmt.Errorf("score candidate %s: %d sessions in a row: %w", c.ID, mostSessions, err)
 		}
 	}
 }

@@ -32,6 +32,8 @@ const (
 	eventCalm        = "retry_calm"
 	eventRestarted   = "server_restarted"
 	eventLost        = "server_lost"
+	eventAway        = "endpoint_away"
+	eventBack        = "endpoint_back"
 	eventDrift       = "drift"
 )
 
@@ -151,6 +153,10 @@ func describe(kind string, a map[string]any) string {
 		return fmt.Sprintf("server %v was started again for %v: %v", a["server"], a["candidate"], a["why"])
 	case eventLost:
 		return fmt.Sprintf("server %v failed with %v: %v", a["server"], a["candidate"], a["why"])
+	case eventAway:
+		return fmt.Sprintf("waiting for the endpoint, %s at most: %v", outagePatience, a["text"])
+	case eventBack:
+		return fmt.Sprintf("the endpoint answers again after %.0f s", a["seconds"])
 	case eventDrift:
 		if a["alarm"] == true {
 			return fmt.Sprintf("the server changed: %v of %v answers of %v differ from those on record", a["changed"], a["items"], a["candidate"])

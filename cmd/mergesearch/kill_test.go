@@ -218,7 +218,7 @@ func (k *killing) round(t *testing.T) {
 	kept := map[string]map[string]float64{} // by recipe and item
 	rarest := slices.IndexFunc(k.places, func(p string) bool { return k.counts[p] == k.least() })
 	for at, args := range k.commands {
-		k.next = max(0, rarest-k.random.IntN(len(k.places)))
+		k.next = max(0, rarest-k.random.IntN(max(1, len(k.places))))
 		for !t.Failed() {
 			plan := k.choose(at)
 			p := k.start(t, args, plan)

@@ -49,6 +49,7 @@ func (s *session) newNight(ctx context.Context, c *cobra.Command, db *store.DB, 
 	n.disk = &diskGuard{dir: dir, need: func() int64 { return s.toCome(dir) }, free: freeBytes, limit: n.limit, every: diskEvery, drain: n.drain}
 	n.journal = &journal{DB: db, line: n.line, began: time.Now(), disk: n.disk}
 	n.disk.say = n.journal.aside
+	s.outages.record = n.journal.aside
 	n.watch = &watcher{line: n.line, began: n.journal.began}
 	n.stages = &stages{Builder: o.Builder, Scorer: o.Scorer, files: files, marker: n.marker, retry: n.disk.retry}
 	return n, nil

@@ -57,6 +57,7 @@ type session struct {
 	chat      eval.ChatTemplate
 	notes     []string // what the user should know before the search begins
 	swaps     swapLog  // what servers report
+	outages   outages  // of a server at a URL
 	accounts  *accounts
 	headers   bool // no tensor is read, as twins among the models would need
 }
@@ -108,7 +109,11 @@ func (s *session) serve(ctx context.Context) (err error) {
 	if s.endpoint, s.stop, err = s.openEndpoint(ctx); err != nil {
 		return err
 	}
-	if s.evaluator, err = eval.New(eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: lookupKey}); err != nil {
+	options := eval.Options{Tasks: s.tasks, Endpoint: s.endpoint, Chat: s.chat, Environment: lookupKey}
+	if s.file.Endpoint.URL != "" { // others are started again by the program itself
+		options.Outage, options.OnOutage = outagePatience, s.outages.tell
+	}
+	if s.evaluator, err = eval.New(options); err != nil {
 		return err
 	}
 	if err := s.evaluator.CheckSplits(); err != nil {

@@ -58,6 +58,9 @@ type refusal struct {
 	problem string
 }
 
+// Status is that of HTTP.
+func (r *refusal) Status() int { return r.status }
+
 func (r *refusal) Error() string { return fmt.Sprintf("HTTP status %d: %s", r.status, r.problem) }
 
 // call sends in (nil: no body) and decodes the response into out (nil: ignored).
