@@ -125,6 +125,9 @@ func failure(path, op string, err error) error {
 	case sqlite3.ErrReadonly: // SQLite opens a file for reading that it cannot open for writing
 		return &DiskError{Path: path, Op: op, Err: err}
 	case sqlite3.ErrCantOpen:
+		if s.SystemErrno == syscall.ENOENT { // of the second try, after the first had made the file in vain
+			return &DiskError{Path: path, Op: op, Err: err}
+		}
 		if s.SystemErrno != 0 {
 			return systemFailure(path, op, &systemError{err, s.SystemErrno})
 		}
