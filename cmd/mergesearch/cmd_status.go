@@ -382,7 +382,7 @@ func newScreen(w io.Writer) *screen {
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
-	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+	if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err != nil {
 		return nil
 	}
 	return &screen{out: f}

@@ -541,8 +541,11 @@ func decode(files map[string][]byte) (Bundle, error) {
 		name string
 		read func([]byte) error
 	}{
-		{"run.json", b.readRun}, {"trials.jsonl", b.readTrials}, {"items.jsonl", b.readItems},
-		{"answers.jsonl", b.readAnswers}, {"events.jsonl", b.readEvents},
+		{"run.json", b.readRun},
+		{"trials.jsonl", b.readTrials},
+		{"items.jsonl", b.readItems},
+		{"answers.jsonl", b.readAnswers},
+		{"events.jsonl", b.readEvents},
 	} {
 		if err := part.read(files[part.name]); err != nil {
 			return Bundle{}, fmt.Errorf("%s: %w", part.name, err)
