@@ -16,3 +16,15 @@ func TestLicenceOfACard(t *testing.T) {
 		}
 	}
 }
+
+// Any card has a licence or none, and any licences have one in common or a reason why not.
+func FuzzLicence(f *testing.F) {
+	f.Add("---\nlicense: mit\n---\n", "---\nlicense: other\nlicense_name: llama3\n---\n")
+	f.Add("---\r\nlicense: \"cc-by-nc-4.0\"\r\n---\r\n", "license: mit\n")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		l := CommonLicence(map[string]string{"a": licenceOf([]byte(a)), "b": licenceOf([]byte(b))})
+		if (l.Common == "") == (l.Problem == "") {
+			t.Errorf("%+v", l)
+		}
+	})
+}

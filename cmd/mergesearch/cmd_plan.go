@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -85,7 +85,8 @@ type planDocument struct {
 	Run       string            `json:"run"`
 	Base      planModel         `json:"base"`
 	Experts   []planModel       `json:"experts"`
-	Licence   string            `json:"licence"` // what the strictest of the parents' asks for
+	Licence   string            `json:"licence"` // the strictest of the parents'; "" where none can be named
+	Unclear   string            `json:"licence_problem,omitempty"`
 	Layers    int               `json:"layers"`
 	Methods   []string          `json:"methods"`
 	Genes     []planGenes       `json:"genes"`
@@ -103,9 +104,9 @@ type planDocument struct {
 }
 
 type planModel struct {
-	Name    string       `json:"name"`
-	Bytes   int64        `json:"bytes"`
-	Licence plan.Licence `json:"licence"`
+	Name    string `json:"name"`
+	Bytes   int64  `json:"bytes"`
+	Licence string `json:"licence"` // "" where its card states none
 }
 
 // planGenes are the genes of one parameter.
@@ -202,22 +203,18 @@ func (s *session) describe(workers int) *planDocument {
 		Run: fmt.Sprintf("%s-s%d", s.file.Name, s.file.Seed), Layers: s.layers, GeneCount: len(s.space.Genes),
 		Algorithm: s.file.Algorithm.Name, Why: s.why, Workers: workers, Methods: s.file.Methods, Notes: slices.Clone(s.notes),
 	}
-	var licences []plan.Licence
+	licences := s.engine.Licences()
 	for i, name := range append([]string{s.baseName()}, s.expertNames()...) {
 		checkpoint, _ := s.engine.Model(name)
-		card, err := checkpoint.ReadFile("README.md", 1<<20)
-		m := planModel{Name: name, Bytes: checkpoint.MappedBytes(), Licence: plan.ReadLicence(card)}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			d.Notes = append(d.Notes, fmt.Sprintf("the model card of %s cannot be read", name))
-		}
+		m := planModel{Name: name, Bytes: checkpoint.MappedBytes(), Licence: licences[name]}
 		if i == 0 {
 			d.Base = m
 		} else {
 			d.Experts = append(d.Experts, m)
 		}
-		licences = append(licences, m.Licence)
 	}
-	d.Licence = plan.Strictest(licences).String()
+	common := merge.CommonLicence(licences)
+	d.Licence, d.Unclear = common.Common, common.Problem
 	d.Genes = genesOf(s.space)
 	for _, w := range s.benchmark.Tasks {
 		for _, t := range s.tasks {
@@ -496,11 +493,11 @@ func (d *planDocument) print(w io.Writer) error {
 	row := func(what, format string, args ...any) {
 		fmt.Fprintf(table, "%s\t%s\n", what, report.Plain(fmt.Sprintf(format, args...)))
 	}
-	row("base model", "%s, %d layers, %s, licence %s", d.Base.Name, d.Layers, bytesText(d.Base.Bytes), licenceText(d.Base.Licence))
+	row("base model", "%s, %d layers, %s, licence %s", d.Base.Name, d.Layers, bytesText(d.Base.Bytes), cmp.Or(d.Base.Licence, "not stated"))
 	for _, m := range d.Experts {
-		row("expert", "%s, licence %s", m.Name, licenceText(m.Licence))
+		row("expert", "%s, licence %s", m.Name, cmp.Or(m.Licence, "not stated"))
 	}
-	row("licence", "the strictest %s", strictText(d.Licence))
+	row("licence", "%s", cmp.Or(d.Licence, d.Unclear+"; ask the authors before you publish a merge"))
 	row("methods", "%s", strings.Join(d.Methods, ", "))
 	row("genes", "%d", d.GeneCount)
 	for _, g := range d.Genes {
@@ -579,20 +576,6 @@ func algorithmText(name, why string) string {
 		return name
 	}
 	return name + ": " + why
-}
-
-func licenceText(l plan.Licence) string {
-	if l.ID == "" {
-		return "unknown"
-	}
-	return l.ID
-}
-
-func strictText(s string) string {
-	if strings.HasPrefix(s, "unknown") {
-		return "is " + s + "; ask the authors before you publish a merge"
-	}
-	return s
 }
 
 func secondsText(s float64) string {

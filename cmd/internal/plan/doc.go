@@ -12,7 +12,6 @@
 //   - Costs: what one build, call and token take. Fit finds them from Samples, which a
 //     Meter takes from a calibration or from a run.
 //   - Estimate: both put together, as it is printed and recorded.
-//   - Licence: what a parent's model card says of its licence.
 //
 // Invariants. Rehearse touches no file, model or endpoint. Equal options and seeds give
 // equal counts where no budget is in hours; those in seconds depend on the machine.

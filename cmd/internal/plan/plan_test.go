@@ -88,37 +88,3 @@ func TestDetectable(t *testing.T) {
 		t.Errorf("tilted weights detect %v, even ones %v", tilted, one)
 	}
 }
-
-func TestLicences(t *testing.T) {
-	for card, want := range map[string]plan.Licence{
-		"---\nlicense: apache-2.0\n---\n# x":                      {ID: "apache-2.0", Class: plan.Permissive},
-		"---\r\nlicense:\r\n- mit\r\n---\r\n":                     {ID: "mit", Class: plan.Permissive},
-		"---\nlicense: other\nlicense_name: qwen-research\n---\n": {ID: "qwen-research", Class: plan.Community},
-		"---\ntags: [merge]\nlicense: \"cc-by-nc-4.0\"\n---\n":    {ID: "cc-by-nc-4.0", Class: plan.NonCommercial},
-		"---\nlicense: cc-by-4.0 # ours\n---\n":                   {ID: "cc-by-4.0", Class: plan.Attribution},
-		"---\nlicense: llama3.1\n---\n":                           {ID: "llama3.1", Class: plan.Community},
-		"---\nlicense: my-own\n---\n":                             {ID: "my-own", Class: plan.Unknown},
-		"license: mit\n":                                          {Class: plan.Unknown},
-		"---\nlicense: mit\n":                                     {Class: plan.Unknown},
-		"":                                                        {Class: plan.Unknown},
-	} {
-		if got := plan.ReadLicence([]byte(card)); got != want {
-			t.Errorf("%q: %+v, want %+v", card, got, want)
-		}
-	}
-	if got := plan.Strictest([]plan.Licence{{Class: plan.Permissive}, {Class: plan.ShareAlike}}); got != plan.ShareAlike {
-		t.Error(got)
-	}
-}
-
-// Any card has a licence or none.
-func FuzzReadLicence(f *testing.F) {
-	f.Add([]byte("---\nlicense: mit\n---\n"))
-	f.Add([]byte("---\nlicense:\n- mit\n---\n"))
-	f.Fuzz(func(t *testing.T, card []byte) {
-		l := plan.ReadLicence(card)
-		if l.ID == "" && l.Class != plan.Unknown || len(l.ID) > 100 || l.Class < plan.Permissive || l.Class > plan.Unknown {
-			t.Errorf("%+v", l)
-		}
-	})
-}
