@@ -157,7 +157,11 @@ func printEvents(w io.Writer, list []store.Event, asJSON bool) error {
 	return err
 }
 
-// eventText writes an event's kind and attributes in one line.
+// longestAttribute is what a line shows of one; --json has it whole.
+const longestAttribute = 120
+
+// eventText writes an event's kind and attributes in one line. What is no single value
+// is for programs.
 func eventText(e store.Event) string {
 	text := report.Plain(e.Kind)
 	var attrs map[string]any
@@ -165,11 +169,15 @@ func eventText(e store.Event) string {
 		return text + " " + oneLine(string(e.Attrs))
 	}
 	for _, k := range slices.Sorted(maps.Keys(attrs)) {
+		switch attrs[k].(type) {
+		case map[string]any, []any:
+			continue
+		}
 		value, err := json.Marshal(attrs[k])
 		if s, ok := attrs[k].(string); ok && !strings.Contains(s, " ") || err != nil {
 			value = []byte(fmt.Sprint(attrs[k]))
 		}
-		text += fmt.Sprintf("  %s=%s", report.Plain(k), oneLine(string(value)))
+		text += fmt.Sprintf("  %s=%s", report.Plain(k), clipped(oneLine(string(value)), longestAttribute))
 	}
 	return text
 }

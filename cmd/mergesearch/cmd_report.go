@@ -62,7 +62,11 @@ func reportOf(ctx context.Context, r *store.Reader, dir string) (page.Document, 
 	if err != nil {
 		return page.Document{}, err
 	}
-	o := page.Options{Dir: dir, Format: formatRecipe, Disk: bytesBelow(dir)}
+	disk, err := bytesIn(ctx, r)
+	if err != nil {
+		return page.Document{}, err
+	}
+	o := page.Options{Dir: dir, Format: formatRecipe, Disk: disk}
 	if _, held, _ := store.HeldBy(dir); held {
 		o.Status = "running"
 	}

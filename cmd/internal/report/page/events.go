@@ -44,7 +44,7 @@ func (m *maker) events() {
 	at := map[string]int{}
 	last := map[string]store.Event{}
 	for _, x := range m.e.Events {
-		if x.Kind == "plan" || x.Kind == evidence.BenchmarkEvent {
+		if x.Kind == "plan" || x.Kind == "actual" || x.Kind == evidence.BenchmarkEvent { // said elsewhere, or for programs
 			continue // the page says it elsewhere
 		}
 		i, ok := at[x.Kind]
