@@ -7,10 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -304,5 +307,68 @@ func TestMergesearchUnloadsAbandoned(t *testing.T) {
 		if got := strings.Contains(string(list), "~"+owner+`"`); got != want {
 			t.Errorf("model of %s: there %t, want %t: %s", owner, got, want, list)
 		}
+	}
+}
+
+// A model whose unloading, or the answer to whose loading, was lost on the way does not
+// stay in the server.
+func TestMergesearchUnloadsWhatWasLost(t *testing.T) {
+	url := served(t)
+	target, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lose atomic.Value // path whose answers are lost
+	lose.Store("")
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if strings.HasSuffix(r.Request.URL.Path, lose.Load().(string)) && lose.Load() != "" {
+			return errors.New("lost")
+		}
+		return nil
+	}
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	front := httptest.NewServer(proxy)
+	defer front.Close()
+	e, err := endpoint.Mergesearch(context.Background(), endpoint.MergesearchOptions{BaseURL: front.URL, Storage: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c := candidate(t, 0, "expert-arithmetic")
+	if c.Dir, err = filepath.Abs(filepath.Join(models, "expert-arithmetic")); err != nil {
+		t.Fatal(err)
+	}
+	held := func() int {
+		t.Helper()
+		r, err := http.Get(url + "/v1/models")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		list, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(list), `"id":"`)
+	}
+	lose.Store("/load")
+	if _, err := e.Serve(context.Background(), c); err == nil {
+		t.Fatal("an answer that was lost was taken for one")
+	}
+	if n := held(); n != 1 {
+		t.Fatalf("%d models after a lost answer", n)
+	}
+	lose.Store("")
+	s, err := e.Serve(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := held(); n != 1 {
+		t.Errorf("%d models in the next session", n)
+	}
+	s.Close()
+	if n := held(); n != 0 {
+		t.Errorf("%d models after it", n)
 	}
 }

@@ -60,6 +60,9 @@ type Remote struct {
 	caller  caller
 	shelf   *shelf
 	serial  atomic.Int64
+
+	mu   sync.Mutex
+	left []string // models that the server may still hold, since it could not be asked
 }
 
 // remotePlaces bounds the candidates that are on disk for a server at one time.
@@ -143,8 +146,16 @@ func (e *Remote) load(ctx context.Context, name, dir, fingerprint string) error 
 		Name        string `json:"name"`
 		Fingerprint string `json:"fingerprint"`
 	}
+	e.mu.Lock()
+	left := e.left
+	e.left = nil
+	e.mu.Unlock()
+	for _, name := range left {
+		e.unload(name)
+	}
 	err := e.caller.call(ctx, "POST", "/v1/mergesearch/load", map[string]string{"name": name, "dir": dir}, &loaded)
 	if err != nil {
+		e.leave(name) // the answer may have been lost on its way
 		return &eval.EndpointError{URL: e.caller.root, Model: name, Attempts: 1, Err: fmt.Errorf("load %s: %w", dir, err)}
 	}
 	if loaded.Fingerprint != fingerprint {
@@ -155,9 +166,18 @@ func (e *Remote) load(ctx context.Context, name, dir, fingerprint string) error 
 }
 
 // unload takes a model out of the server, even when the run was cancelled. A
-// server that is gone has unloaded it already.
+// server that does not answer is asked again before the next model is loaded; one
+// that is gone has unloaded it already.
 func (e *Remote) unload(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	_ = e.caller.call(ctx, "POST", "/v1/mergesearch/unload", map[string]string{"name": name}, nil)
+	if err := e.caller.call(ctx, "POST", "/v1/mergesearch/unload", map[string]string{"name": name}, nil); err != nil && !missing(err) {
+		e.leave(name)
+	}
+}
+
+func (e *Remote) leave(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.left = append(e.left, name)
 }
