@@ -3,6 +3,7 @@ package gguf
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"mergesearch"
@@ -144,7 +145,8 @@ func (v *vocabulary) list(f *tokenizerFile, rows int) error {
 		v.tokens[id], v.types[id], taken[token] = token, kind, id
 		return nil
 	}
-	for token, id := range f.Model.Vocab {
+	for _, token := range slices.Sorted(maps.Keys(f.Model.Vocab)) { // so that of several faults one is named
+		id := f.Model.Vocab[token]
 		if err := place("model.vocab", token, id, normalToken); err != nil {
 			return err
 		}

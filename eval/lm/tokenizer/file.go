@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mergesearch"
@@ -71,11 +72,22 @@ func (t *Tokenizer) index(added []addedToken) error {
 		size = max(size, a.ID+1)
 	}
 	t.tokens, t.known = make([]string, size), make([]bool, size)
+	twice := size // the smallest id that two tokens have
 	for token, id := range t.model.vocab {
 		if t.known[id] {
-			return problem("model.vocab", fmt.Sprintf("%q and %q have the same id %d", t.tokens[id], token, id))
+			twice = min(twice, id)
 		}
 		t.tokens[id], t.known[id] = token, true
+	}
+	if twice < size {
+		var same []string
+		for token, id := range t.model.vocab {
+			if id == twice {
+				same = append(same, token)
+			}
+		}
+		slices.Sort(same)
+		return problem("model.vocab", fmt.Sprintf("%q and %q have the same id %d", same[0], same[1], twice))
 	}
 	for i, a := range added {
 		if id, ok := t.model.vocab[a.Content]; ok && id != a.ID || t.known[a.ID] && t.tokens[a.ID] != a.Content {
