@@ -177,8 +177,6 @@ class Soak:
                 self.failures.append("exit code %d: %s" % (code, errors))
                 return None, starts
             self.restarts += 1
-            if self.server.poll() is not None:
-                self.start_server()
             time.sleep(1)
 
     def fault(self, name):
