@@ -28,7 +28,8 @@ func sections(e store.Evidence, t store.Trial) []merge.Section {
 }
 
 // evaluation has the held-out scores of the winner beside those of the parents, or what
-// a candidate that is not the winner scored on search items.
+// a candidate that is not the winner scored on search items. It says nothing of other
+// runs, so that equal runs write equal cards; reports do.
 func evaluation(e store.Evidence, t store.Trial) merge.Section {
 	s := merge.Section{Title: "Evaluation"}
 	if e.Ending == nil || e.Ending.Result.Best.RecipeID != t.RecipeID {
@@ -48,9 +49,6 @@ func evaluation(e store.Evidence, t store.Trial) merge.Section {
 	}
 	s.Text = []string{fmt.Sprintf("It %s the best parent, %s: %+.1f points (95 %% interval %+.1f to %+.1f, p = %.4f) on %d held-out items, answered in pairs, that nothing was chosen by.",
 		says, r.BestParent, 100*v.Gain, 100*v.CILow, 100*v.CIHigh, v.PValue, v.Items)}
-	if n := e.Ending.HeldOutPeeks; n > 0 {
-		s.Text = append(s.Text, fmt.Sprintf("These items were opened by %d earlier runs, of which the interval does not know.", n))
-	}
 	s.Header = []string{"on held-out items", "fitness", "± error"}
 	for _, task := range r.Best.HeldOut.Tasks {
 		s.Header = append(s.Header, task.Task)

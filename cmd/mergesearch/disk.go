@@ -259,6 +259,14 @@ func keepBackups(dir string, n int) {
 	}
 }
 
+// clearBackups removes what a killed process had of a backup.
+func clearBackups(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, "run.backup-*.tmp*"))
+	for _, path := range left {
+		_ = os.Remove(path)
+	}
+}
+
 // backUp writes the next backup beside the store and returns its name.
 func backUp(ctx context.Context, r *store.Reader, dir string) (string, error) {
 	next := 1

@@ -41,6 +41,7 @@ func (s *session) newNight(ctx context.Context, c *cobra.Command, db *store.DB, 
 	if err != nil {
 		return nil, err
 	}
+	clearBackups(dir)
 	n := &night{dir: dir, line: newStatusLine(c.ErrOrStderr()), every: f.backupEvery, limit: int64(s.file.Budget.Disk * 1e9)}
 	if n.marker, err = newMarker(dir, files); err != nil && !noSpace(err) {
 		return nil, err
