@@ -127,13 +127,15 @@ func (w *Work) stretch(at, before search.Progress, b search.Budget) {
 	w.LoopSeconds /= share
 }
 
-// stage builds, scores and records a rehearsal. The loop calls it from one goroutine at
-// a time.
+// stage builds, scores and records a rehearsal, with one worker. The loop looks at the
+// clock meanwhile.
 type stage struct {
-	space   *mergesearch.Space
-	r       Rehearsal
-	seed    uint64
-	began   time.Time
+	space *mergesearch.Space
+	r     Rehearsal
+	seed  uint64
+	began time.Time
+
+	running sync.Mutex    // holds the clock and the counts
 	virtual time.Duration // that builds and answers would take
 	staged  time.Duration // that this stage itself took
 	judging time.Duration // that judges will take on top
@@ -189,6 +191,8 @@ func (s *stage) draw() {
 // now is the time that the run would see: what this process needs for the loop, and
 // what builds and answers would take.
 func (s *stage) now() time.Time {
+	s.running.Lock()
+	defer s.running.Unlock()
 	real := time.Since(s.began)
 	if s.late = s.late || real > s.r.Limit; s.late {
 		return s.began.Add(2 * endless)
@@ -213,6 +217,8 @@ func (s *stage) Items(split mergesearch.Split) []mergesearch.Item { return s.r.I
 
 // Build makes a candidate of nothing.
 func (s *stage) Build(_ context.Context, id mergesearch.CandidateID, r mergesearch.Recipe) (mergesearch.Candidate, error) {
+	s.running.Lock()
+	defer s.running.Unlock()
 	if r.Method != "passthrough" || len(r.Models) != 1 {
 		s.work.Builds++
 		if c := s.r.Costs; c != nil {
@@ -224,6 +230,8 @@ func (s *stage) Build(_ context.Context, id mergesearch.CandidateID, r mergesear
 
 // Score answers the items.
 func (s *stage) Score(_ context.Context, c mergesearch.Candidate, items []mergesearch.ItemID) ([]mergesearch.Outcome, error) {
+	s.running.Lock()
+	defer s.running.Unlock()
 	began := time.Now()
 	defer func() { s.staged += time.Since(began) }()
 	s.work.Calls++
@@ -281,6 +289,8 @@ func (s *stage) abilities(id mergesearch.RecipeID) []float64 {
 
 // Begin notes the genome behind a recipe.
 func (s *stage) Begin(_ context.Context, t mergesearch.Trial, _ string) error {
+	s.running.Lock()
+	defer s.running.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.work.Trials++
