@@ -385,8 +385,8 @@ func (a *Surrogate) Nominate() []mergesearch.Individual {
 		if k < len(order) {
 			nominate(a.placed[order[k]].genome.Clone(), "believed")
 		}
-		if k++; k < len(a.centres) {
-			nominate(a.coordinates.genome(a.centres[len(a.centres)-1-k], a.start), "model")
+		if earlier := len(a.centres) - 2 - k; earlier >= 0 {
+			nominate(a.coordinates.genome(a.centres[earlier], a.start), "model")
 		}
 	}
 	return out

@@ -24,8 +24,8 @@ func (l *loop) exhausted(more int) bool {
 }
 
 // reserve sets aside what the recommendation of an algorithm, and whom else it
-// nominates, take to answer all search items: each as much as the parent that took most. A budget of tokens that are
-// not counted would never end.
+// nominates, take to answer all search items: each as much as the parent that took
+// most. A budget of tokens that are not counted would never end.
 func (l *loop) reserve() error {
 	items := l.rungs[len(l.rungs)-1]
 	most, answered := 0, false

@@ -36,7 +36,7 @@ const (
 )
 
 const exitCodeHelp = `Exit codes:
-  0  the search ended with a verdict          5  a cap of time or tokens ended it early
+  0  the search ended with a verdict          5  a cap of time, tokens or disk ended it early
   1  a bug                                    6  too many candidates failed alike
   2  something wrong in what was written      7  another process holds the run
   3  ended, but answers are missing           8  the store is damaged
@@ -103,7 +103,7 @@ var kinds = []kind{
 		return ended(exitInterrupted)(err) || errors.Is(err, context.Canceled) && !as[*outcome](err)
 	}},
 	{topic{"missing_answers", "the search ended, but more than 0.5 % of the answers are missing", "Missing answers are never counted as wrong ones, but comparisons stand on fewer items. Look at the endpoint's log, then start again with --fork."}, exitDegraded, ended(exitDegraded)},
-	{topic{"budget_spent", "a cap of time or tokens ended the search early", "The verdict stands on what was searched until then. Take it as it is, or raise the cap in the run file and start with --fork."}, exitBudget, ended(exitBudget)},
+	{topic{"budget_spent", "a cap of time, tokens or disk ended the search early", "The verdict stands on what was searched until then. Take it as it is, or raise the cap in the run file and start with --fork."}, exitBudget, ended(exitBudget)},
 	{topic{"no_gain", "no candidate beats the best parent, and --require-gain was given", "The interval of the verdict shows how much could have been missed. More held-out items detect smaller gains; more methods and genes find larger ones."}, exitNoGain, ended(exitNoGain)},
 	{topic{"damaged", "the store of a run is damaged", "It is never repaired in silence. Copy the newest backup beside it, backup-*.db, over run.db, or start again in a new directory; mergesearch check DIR lists what is wrong."}, exitDamaged, func(err error) bool { return ended(exitDamaged)(err) || as[*store.DamagedError](err) }},
 	{topic{"unfit", "the machine is not fit for the work", "A port, a GPU, room on the disk or a limit of the system is missing; the line says which. mergesearch doctor looks at all of them."}, exitUnfit, as[*unfit]},
