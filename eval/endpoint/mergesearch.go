@@ -150,8 +150,11 @@ func (e *Remote) load(ctx context.Context, name, dir, fingerprint string) error 
 	left := e.left
 	e.left = nil
 	e.mu.Unlock()
-	for _, name := range left {
-		e.unload(name)
+	for i, name := range left {
+		if !e.unload(name) { // a server that is away would take its time for each
+			e.leave(left[i+1:]...)
+			break
+		}
 	}
 	err := e.caller.call(ctx, "POST", "/v1/mergesearch/load", map[string]string{"name": name, "dir": dir}, &loaded)
 	if err != nil {
@@ -167,17 +170,19 @@ func (e *Remote) load(ctx context.Context, name, dir, fingerprint string) error 
 
 // unload takes a model out of the server, even when the run was cancelled. A
 // server that does not answer is asked again before the next model is loaded; one
-// that is gone has unloaded it already.
-func (e *Remote) unload(name string) {
+// that is gone has unloaded it already. It reports whether the model is out.
+func (e *Remote) unload(name string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := e.caller.call(ctx, "POST", "/v1/mergesearch/unload", map[string]string{"name": name}, nil); err != nil && !missing(err) {
 		e.leave(name)
+		return false
 	}
+	return true
 }
 
-func (e *Remote) leave(name string) {
+func (e *Remote) leave(names ...string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.left = append(e.left, name)
+	e.left = append(e.left, names...)
 }
